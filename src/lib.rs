@@ -1,0 +1,15 @@
+//! Train, measure and try LNSP student models: small networks that squeeze a teacher's sentence
+//! embedding through a narrow latent and align the result with the teacher again.
+//!
+//! The library runs every operation on a [`device::Device`]: the GPU through wgpu and WGSL, or
+//! the CPU. Each kernel has both sides; see [`kernels`].
+
+#![warn(missing_docs)]
+
+pub mod arch;
+pub mod error;
+pub mod matrix;
+
+pub use arch::{Activation, Arch, Precision, Variant};
+pub use error::{Error, Result};
+pub use matrix::Matrix;
