@@ -7,7 +7,9 @@
 #![warn(missing_docs)]
 
 pub mod arch;
+pub mod device;
 pub mod error;
+pub mod kernels;
 pub mod matrix;
 
 pub use arch::{Activation, Arch, Precision, Variant};

@@ -1,0 +1,84 @@
+//! The CPU device: its memory account and how its kernels share the cores.
+
+use crate::device::Ledger;
+
+/// The CPU. Kernels run when called, on all cores where the `rayon` feature is on.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    ledger: Ledger,
+}
+
+impl Cpu {
+    /// A CPU device whose tensors may hold at most `limit` bytes.
+    pub fn new(limit: Option<u64>) -> Self {
+        Self { ledger: Ledger::new(limit) }
+    }
+
+    /// The account of its memory.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+/// Values below which a second core costs more than it brings.
+#[cfg(feature = "rayon")]
+const WORTH_SHARING: usize = 16 * 1024;
+
+/// Calls `f(first_row, rows)` on blocks of whole rows of `data`, in parallel where it pays.
+/// What `f` writes must not depend on how the rows are cut.
+pub(crate) fn par_rows(data: &mut [f32], cols: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    if data.is_empty() {
+        return;
+    }
+    #[cfg(feature = "rayon")]
+    if data.len() >= WORTH_SHARING {
+        use rayon::prelude::*;
+        let rows = data.len() / cols;
+        let block = rows.div_ceil(2 * rayon::current_num_threads()).max(1);
+        data.par_chunks_mut(block * cols).enumerate().for_each(|(i, part)| f(i * block, part));
+        return;
+    }
+    let _ = cols;
+    f(0, data);
+}
+
+/// As [`par_rows`] over two slices with the same number of rows.
+pub(crate) fn par_rows2(
+    a: (&mut [f32], usize),
+    b: (&mut [f32], usize),
+    f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) {
+    if a.0.is_empty() {
+        return;
+    }
+    #[cfg(feature = "rayon")]
+    if a.0.len().max(b.0.len()) >= WORTH_SHARING {
+        use rayon::prelude::*;
+        let rows = a.0.len() / a.1;
+        let block = rows.div_ceil(2 * rayon::current_num_threads()).max(1);
+        a.0.par_chunks_mut(block * a.1)
+            .zip(b.0.par_chunks_mut(block * b.1))
+            .enumerate()
+            .for_each(|(i, (x, y))| f(i * block, x, y));
+        return;
+    }
+    f(0, a.0, b.0);
+}
+
+/// Calls `f(first_value, values)` on equal blocks of three slices of one length, in parallel
+/// where it pays.
+pub(crate) fn par_values3(all: [&mut [f32]; 3], f: impl Fn(usize, [&mut [f32]; 3]) + Sync) {
+    #[cfg(feature = "rayon")]
+    if all[0].len() >= WORTH_SHARING {
+        use rayon::prelude::*;
+        let [a, b, c] = all;
+        let block = a.len().div_ceil(2 * rayon::current_num_threads());
+        a.par_chunks_mut(block)
+            .zip(b.par_chunks_mut(block))
+            .zip(c.par_chunks_mut(block))
+            .enumerate()
+            .for_each(|(i, ((a, b), c))| f(i * block, [a, b, c]));
+        return;
+    }
+    f(0, all);
+}

@@ -1,0 +1,63 @@
+//! LayerNorm over rows, with scale and shift.
+
+use crate::device::{Device, Gpu, Tensor, par_rows2};
+use crate::error::Result;
+use crate::kernels::expect_shape;
+
+/// Added to the variance, as PyTorch does.
+pub const EPSILON: f32 = 1e-5;
+
+/// `y = (x − mean) / √(variance + ε) ⊙ weight + bias`: x and y `m × n`, weight and bias `1 × n`.
+/// `statistics` (`m × 2`) receives each row's mean and 1/√(variance + ε) for the backward pass.
+///
+/// # Errors
+/// [`crate::Error::Shape`], and what the device reports.
+pub fn layer_norm(
+    device: &Device,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    y: &mut Tensor,
+    statistics: &mut Tensor,
+) -> Result<()> {
+    let (m, n) = x.shape();
+    expect_shape("layer_norm", "weight", weight, 1, n)?;
+    expect_shape("layer_norm", "bias", bias, 1, n)?;
+    expect_shape("layer_norm", "y", y, m, n)?;
+    expect_shape("layer_norm", "statistics", statistics, m, 2)?;
+    match device {
+        Device::Cpu(_) => {
+            on_cpu(x, weight, bias, y, statistics);
+            Ok(())
+        }
+        Device::Gpu(gpu) => on_gpu(gpu, x, weight, bias, y, statistics),
+    }
+}
+
+fn on_gpu(
+    _gpu: &Gpu,
+    _x: &Tensor,
+    _weight: &Tensor,
+    _bias: &Tensor,
+    _y: &mut Tensor,
+    _statistics: &mut Tensor,
+) -> Result<()> {
+    todo!()
+}
+
+fn on_cpu(x: &Tensor, weight: &Tensor, bias: &Tensor, y: &mut Tensor, statistics: &mut Tensor) {
+    let n = x.cols();
+    let (x, weight, bias) = (x.host(), weight.host(), bias.host());
+    par_rows2((y.host_mut(), n), (statistics.host_mut(), 2), |first, y, statistics| {
+        let rows = x[first * n..].chunks_exact(n);
+        for ((x, y), s) in rows.zip(y.chunks_exact_mut(n)).zip(statistics.chunks_exact_mut(2)) {
+            let mean = x.iter().sum::<f32>() / n as f32;
+            let variance = x.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / n as f32;
+            let inverse = 1.0 / (variance + EPSILON).sqrt();
+            for (((y, x), w), b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+                *y = (x - mean) * inverse * w + b;
+            }
+            (s[0], s[1]) = (mean, inverse);
+        }
+    });
+}

@@ -1,0 +1,132 @@
+//! A linear layer with its activation: `y = act(x · Wᵀ + b)`.
+
+use crate::arch::{Activation, Precision};
+use crate::device::{Device, Gpu, Tensor, Transposed, product};
+use crate::error::Result;
+use crate::kernels::activation::apply_block;
+use crate::kernels::{WeightRef, expect_shape};
+
+/// What follows the product.
+#[derive(Debug)]
+pub enum Epilogue<'a> {
+    /// Nothing.
+    Linear,
+    /// The activation.
+    Activation(Activation),
+    /// The activation, and its slope at each value (`m × outputs`), which the backward pass
+    /// multiplies with.
+    ActivationAndSlope(Activation, &'a mut Tensor),
+}
+
+/// `y = act(x · Wᵀ + b)`: x `m × inputs`, W `outputs × inputs`, b `1 × outputs`,
+/// y `m × outputs`.
+///
+/// # Errors
+/// [`crate::Error::Shape`], and what the device reports.
+pub fn linear<'w>(
+    device: &Device,
+    x: &Tensor,
+    weight: impl Into<WeightRef<'w>>,
+    bias: Option<&Tensor>,
+    epilogue: Epilogue<'_>,
+    y: &mut Tensor,
+) -> Result<()> {
+    let weight = weight.into();
+    let m = x.rows();
+    expect_shape("linear", "x", x, m, weight.inputs)?;
+    expect_shape("linear", "y", y, m, weight.outputs)?;
+    if let Some(bias) = bias {
+        expect_shape("linear", "bias", bias, 1, weight.outputs)?;
+    }
+    if let Epilogue::ActivationAndSlope(_, slope) = &epilogue {
+        expect_shape("linear", "slope", slope, m, weight.outputs)?;
+    }
+    match device {
+        Device::Cpu(_) => {
+            on_cpu(x, weight, bias, epilogue, y);
+            Ok(())
+        }
+        Device::Gpu(gpu) => on_gpu(gpu, x, weight, bias, epilogue, y),
+    }
+}
+
+fn on_gpu(
+    _gpu: &Gpu,
+    _x: &Tensor,
+    _weight: WeightRef<'_>,
+    _bias: Option<&Tensor>,
+    _epilogue: Epilogue<'_>,
+    _y: &mut Tensor,
+) -> Result<()> {
+    todo!()
+}
+
+/// Rows that one core takes at a time: enough to repay packing the weights, few enough that the
+/// results are still in its cache for the epilogue.
+const BLOCK: usize = 128;
+
+fn on_cpu(
+    x: &Tensor,
+    weight: WeightRef<'_>,
+    bias: Option<&Tensor>,
+    epilogue: Epilogue<'_>,
+    y: &mut Tensor,
+) {
+    let (m, inputs, outputs) = (x.rows(), weight.inputs, weight.outputs);
+    let bias = bias.map(Tensor::host);
+    let unpacked;
+    let w = match weight.precision {
+        Precision::F32 => weight.words.host(),
+        _ => {
+            unpacked = unpack(weight);
+            &unpacked
+        }
+    };
+    let x = x.host();
+    let block = |first: usize, y: &mut [f32], slope: Option<&mut [f32]>, kind, parallel: bool| {
+        let rows = y.len() / outputs;
+        let x = Transposed::no(&x[first * inputs..(first + rows) * inputs], rows, inputs);
+        product(y, x, Transposed::yes(w, outputs, inputs), false, parallel);
+        if let Some(bias) = bias {
+            for row in y.chunks_exact_mut(outputs) {
+                row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+            }
+        }
+        if let Some(kind) = kind {
+            apply_block(kind, y, slope);
+        }
+    };
+    let y = y.host_mut();
+    let (kind, slope) = match epilogue {
+        Epilogue::Linear => (None, None),
+        Epilogue::Activation(kind) => (Some(kind), None),
+        Epilogue::ActivationAndSlope(kind, slope) => (Some(kind), Some(slope.host_mut())),
+    };
+    let size = BLOCK * outputs;
+    #[cfg(feature = "rayon")]
+    if m > 1 && m * inputs * outputs >= 1 << 20 {
+        use rayon::prelude::*;
+        if m < 2 * rayon::current_num_threads() * BLOCK / 2 {
+            block(0, y, slope, kind, true);
+        } else if let Some(slope) = slope {
+            y.par_chunks_mut(size)
+                .zip(slope.par_chunks_mut(size))
+                .enumerate()
+                .for_each(|(i, (y, slope))| block(i * BLOCK, y, Some(slope), kind, false));
+        } else {
+            y.par_chunks_mut(size)
+                .enumerate()
+                .for_each(|(i, y)| block(i * BLOCK, y, None, kind, false));
+        }
+        return;
+    }
+    let _ = (m, size);
+    block(0, y, slope, kind, false);
+}
+
+/// The weight in f32, `outputs × inputs`.
+pub(crate) fn unpack(weight: WeightRef<'_>) -> Vec<f32> {
+    let mut values = vec![0.0; weight.outputs * weight.inputs];
+    crate::kernels::pack::unpack_rows(weight, &mut values);
+    values
+}

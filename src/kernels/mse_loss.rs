@@ -1,0 +1,69 @@
+//! The mean-squared-error loss.
+
+use crate::device::{Device, Gpu, Tensor, par_rows2};
+use crate::error::Result;
+use crate::kernels::expect_shape;
+
+/// `losses_i = mean_j (out_ij − target_ij)²`, and the gradient of `scale · Σ losses_i` with
+/// respect to `out`, written to `gradient`, or added to it if `accumulate`. out, target and
+/// gradient are `m × n`, losses `m × 1`.
+///
+/// # Errors
+/// [`crate::Error::Shape`], and what the device reports.
+pub fn mse_loss(
+    device: &Device,
+    out: &Tensor,
+    target: &Tensor,
+    scale: f32,
+    accumulate: bool,
+    gradient: &mut Tensor,
+    losses: &mut Tensor,
+) -> Result<()> {
+    let (m, n) = out.shape();
+    expect_shape("mse_loss", "target", target, m, n)?;
+    expect_shape("mse_loss", "gradient", gradient, m, n)?;
+    expect_shape("mse_loss", "losses", losses, m, 1)?;
+    match device {
+        Device::Cpu(_) => {
+            on_cpu(out, target, scale, accumulate, gradient, losses);
+            Ok(())
+        }
+        Device::Gpu(gpu) => on_gpu(gpu, out, target, scale, accumulate, gradient, losses),
+    }
+}
+
+fn on_gpu(
+    _gpu: &Gpu,
+    _out: &Tensor,
+    _target: &Tensor,
+    _scale: f32,
+    _accumulate: bool,
+    _gradient: &mut Tensor,
+    _losses: &mut Tensor,
+) -> Result<()> {
+    todo!()
+}
+
+fn on_cpu(
+    out: &Tensor,
+    target: &Tensor,
+    scale: f32,
+    accumulate: bool,
+    gradient: &mut Tensor,
+    losses: &mut Tensor,
+) {
+    let n = out.cols();
+    let (out, target) = (out.host(), target.host());
+    par_rows2((gradient.host_mut(), n), (losses.host_mut(), 1), |first, gradient, losses| {
+        for (i, (g, loss)) in gradient.chunks_exact_mut(n).zip(losses).enumerate() {
+            let at = (first + i) * n;
+            let mut sum = 0.0;
+            for ((g, u), t) in g.iter_mut().zip(&out[at..at + n]).zip(&target[at..at + n]) {
+                sum += (u - t) * (u - t);
+                let d = scale * 2.0 * (u - t) / n as f32;
+                *g = if accumulate { *g + d } else { d };
+            }
+            *loss = sum / n as f32;
+        }
+    });
+}

@@ -1,0 +1,114 @@
+//! Packing weights to f16 and int8, and back.
+
+use half::f16;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+
+use crate::arch::Precision;
+use crate::device::{Device, Gpu, Tensor, par_rows};
+use crate::error::Result;
+use crate::kernels::{Weight, WeightRef, expect_shape};
+
+/// Packs `x` (`outputs × inputs`, f32) into `weight` at its precision. int8 takes one scale a
+/// row, its largest magnitude over 127, and rounds to nearest (ties away from zero); a row of
+/// zeros has scale zero.
+///
+/// # Errors
+/// [`crate::Error::Shape`], and what the device reports.
+pub fn pack(device: &Device, x: &Tensor, weight: &mut Weight) -> Result<()> {
+    let view = weight.view();
+    let (precision, inputs) = (view.precision, view.inputs);
+    expect_shape("pack", "x", x, view.outputs, view.inputs)?;
+    match device {
+        Device::Cpu(_) => {
+            let (words, scales) = weight.parts_mut();
+            pack_rows(precision, x.host(), inputs, words, scales);
+            Ok(())
+        }
+        Device::Gpu(gpu) => pack_on_gpu(gpu, x, weight),
+    }
+}
+
+/// The f32 values of a packed weight, `outputs × inputs`.
+///
+/// # Errors
+/// [`crate::Error::Shape`], and what the device reports.
+pub fn unpack<'w>(device: &Device, weight: impl Into<WeightRef<'w>>, y: &mut Tensor) -> Result<()> {
+    let weight = weight.into();
+    expect_shape("unpack", "y", y, weight.outputs, weight.inputs)?;
+    match device {
+        Device::Cpu(_) => {
+            unpack_rows(weight, y.host_mut());
+            Ok(())
+        }
+        Device::Gpu(gpu) => unpack_on_gpu(gpu, weight, y),
+    }
+}
+
+fn pack_on_gpu(_gpu: &Gpu, _x: &Tensor, _weight: &mut Weight) -> Result<()> {
+    todo!()
+}
+
+fn unpack_on_gpu(_gpu: &Gpu, _weight: WeightRef<'_>, _y: &mut Tensor) -> Result<()> {
+    todo!()
+}
+
+fn pack_rows(
+    precision: Precision,
+    x: &[f32],
+    inputs: usize,
+    words: &mut Tensor,
+    scales: Option<&mut Tensor>,
+) {
+    let per_row = words.cols();
+    let words: &mut [u32] = bytemuck::cast_slice_mut(words.host_mut());
+    match precision {
+        Precision::F32 => words.copy_from_slice(bytemuck::cast_slice(x)),
+        Precision::F16 => {
+            for (row, out) in x.chunks_exact(inputs).zip(words.chunks_exact_mut(per_row)) {
+                for (pair, word) in row.chunks(2).zip(out) {
+                    let bits = |i: usize| f16::from_f32(*pair.get(i).unwrap_or(&0.0)).to_bits();
+                    *word = u32::from(bits(0)) | u32::from(bits(1)) << 16;
+                }
+            }
+        }
+        Precision::Int8 => {
+            let scales = scales.expect("an int8 weight has scales").host_mut();
+            let rows = x.chunks_exact(inputs).zip(words.chunks_exact_mut(per_row)).zip(scales);
+            for ((row, out), scale) in rows {
+                let largest = row.iter().fold(0.0f32, |a, v| a.max(v.abs()));
+                *scale = largest / 127.0;
+                let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+                for (four, word) in row.chunks(4).zip(out) {
+                    let byte = |i: usize| {
+                        let v = four.get(i).map_or(0.0, |v| (v * inverse).round());
+                        u32::from((v as i8) as u8)
+                    };
+                    *word = byte(0) | byte(1) << 8 | byte(2) << 16 | byte(3) << 24;
+                }
+            }
+        }
+    }
+}
+
+/// The f32 values of a weight of the CPU device.
+pub(crate) fn unpack_rows(weight: WeightRef<'_>, y: &mut [f32]) {
+    let per_row = weight.words.cols();
+    let words = weight.words.host_words();
+    par_rows(y, weight.inputs, |first, y| {
+        let words = words[first * per_row..].chunks_exact(per_row);
+        for (i, (row, words)) in y.chunks_exact_mut(weight.inputs).zip(words).enumerate() {
+            match weight.precision {
+                Precision::F32 => row.copy_from_slice(bytemuck::cast_slice(words)),
+                Precision::F16 => {
+                    let halves: &[u16] = bytemuck::cast_slice(words);
+                    halves[..row.len()].reinterpret_cast::<f16>().convert_to_f32_slice(row);
+                }
+                Precision::Int8 => {
+                    let scale = weight.scales.expect("an int8 weight has scales").host()[first + i];
+                    let bytes: &[i8] = bytemuck::cast_slice(words);
+                    row.iter_mut().zip(bytes).for_each(|(y, v)| *y = f32::from(*v) * scale);
+                }
+            }
+        }
+    });
+}
