@@ -1,17 +1,20 @@
 //! Where tensors live and kernels run: a GPU through wgpu, or the CPU.
 
+mod choice;
 mod cpu;
 mod gpu;
 mod ledger;
 mod product;
 mod tensor;
 
+pub use choice::{DeviceChoice, open};
 pub use cpu::Cpu;
-pub use gpu::{Gpu, GpuOptions};
+pub use gpu::{AdapterDescription, AdapterKind, Gpu, GpuOptions, list_adapters, shader_sources};
 pub use ledger::{Ledger, MemoryUse};
 pub use tensor::Tensor;
 
 pub(crate) use cpu::{par_rows, par_rows2, par_values3};
+pub(crate) use gpu::{Dispatch, Rows, TILED_ROWS, cut_rows, grid, only, word};
 pub(crate) use product::{Transposed, product};
 
 use tensor::{HostBuffer, Storage};

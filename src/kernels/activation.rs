@@ -1,7 +1,7 @@
 //! gelu (exact erf form) and relu, with their slopes.
 
 use crate::arch::Activation;
-use crate::device::{Device, Gpu, Tensor, par_rows, par_rows2};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows, par_rows2, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -31,13 +31,35 @@ pub fn activation(
 }
 
 fn on_gpu(
-    _gpu: &Gpu,
-    _x: &Tensor,
-    _kind: Activation,
-    _y: &mut Tensor,
-    _slope: Option<&mut Tensor>,
+    gpu: &Gpu,
+    x: &Tensor,
+    kind: Activation,
+    y: &mut Tensor,
+    slope: Option<&mut Tensor>,
 ) -> Result<()> {
-    todo!()
+    let slope = slope.as_deref();
+    for rows in cut_rows(&[x, y], usize::MAX) {
+        let count = rows.count * x.cols();
+        let ((x, at), (y, _)) = (rows.of(x), rows.of(y));
+        gpu.run(&Dispatch {
+            shader: "activation",
+            variant: 0,
+            params: &[word(count), at, shader_code(Some(kind)), u32::from(slope.is_some())],
+            reads: &[x],
+            writes: &[y, slope.map_or(gpu.no_output(), |slope| rows.of(slope).0)],
+            groups: grid(count.div_ceil(256)),
+        })?;
+    }
+    Ok(())
+}
+
+/// The activation as the shaders know it.
+pub(crate) fn shader_code(kind: Option<Activation>) -> u32 {
+    match kind {
+        None => 0,
+        Some(Activation::Gelu) => 1,
+        Some(Activation::Relu) => 2,
+    }
 }
 
 /// Replaces values by their activation and writes the slope at each, on all cores.

@@ -1,6 +1,6 @@
 //! One step of AdamW with decoupled weight decay and clipping by the global gradient norm.
 
-use crate::device::{Device, Gpu, Tensor, par_values3};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_values3, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -63,15 +63,35 @@ pub fn adamw(
 }
 
 fn on_gpu(
-    _gpu: &Gpu,
-    _settings: &AdamW,
-    _gradient: &Tensor,
-    _squared_norm: &Tensor,
-    _parameter: &mut Tensor,
-    _first_moment: &mut Tensor,
-    _second_moment: &mut Tensor,
+    gpu: &Gpu,
+    settings: &AdamW,
+    gradient: &Tensor,
+    squared_norm: &Tensor,
+    parameter: &mut Tensor,
+    first_moment: &mut Tensor,
+    second_moment: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    let AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm, .. } = *settings;
+    let (correct1, correct2) = settings.bias_corrections();
+    let (step, root) = (learning_rate / correct1, 1.0 / correct2.sqrt());
+    let keep = 1.0 - learning_rate * weight_decay;
+    // Shaders need not know infinity.
+    let numbers = [step, root, keep, beta1, beta2, epsilon, clip_norm.min(f32::MAX)];
+    for rows in cut_rows(&[gradient, parameter, first_moment, second_moment], usize::MAX) {
+        let count = rows.count * parameter.cols();
+        let (chunk, at) = rows.of(gradient);
+        let mut params = vec![word(count), at];
+        params.extend(numbers.map(f32::to_bits));
+        gpu.run(&Dispatch {
+            shader: "adamw",
+            variant: 0,
+            params: &params,
+            reads: &[chunk, only(squared_norm)],
+            writes: &[rows.of(parameter).0, rows.of(first_moment).0, rows.of(second_moment).0],
+            groups: grid(count.div_ceil(256)),
+        })?;
+    }
+    Ok(())
 }
 
 fn on_cpu(

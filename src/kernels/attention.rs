@@ -1,6 +1,6 @@
 //! Multi-head self-attention over short sequences, forward.
 
-use crate::device::{Device, Gpu, Tensor, par_rows2};
+use crate::device::{Device, Dispatch, Gpu, Rows, Tensor, cut_rows, grid, par_rows2, word};
 use crate::error::{Error, Result};
 use crate::kernels::expect_shape;
 
@@ -55,14 +55,47 @@ pub(crate) fn check_heads(
 }
 
 fn on_gpu(
-    _gpu: &Gpu,
-    _qkv: &Tensor,
-    _heads: usize,
-    _sequence: usize,
-    _probabilities: &mut Tensor,
-    _out: &mut Tensor,
+    gpu: &Gpu,
+    qkv: &Tensor,
+    heads: usize,
+    sequence: usize,
+    probabilities: &mut Tensor,
+    out: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    let width = out.cols();
+    let head = width / heads;
+    let whole = whole("attention", &[qkv, probabilities, out])?;
+    gpu.run(&Dispatch {
+        shader: "attention",
+        variant: 0,
+        params: &[
+            word(qkv.rows()),
+            word(width),
+            word(heads),
+            word(head),
+            word(sequence),
+            (1.0 / (head as f32).sqrt()).to_bits(),
+        ],
+        reads: &[whole.of(qkv).0],
+        writes: &[whole.of(probabilities).0, whole.of(out).0],
+        groups: grid(qkv.rows() * heads),
+    })
+}
+
+/// All rows at once: attention needs its sequences whole, and a batch that must be split over
+/// several buffers would cut them.
+pub(crate) fn whole(kernel: &'static str, tensors: &[&Tensor]) -> Result<Rows> {
+    match cut_rows(tensors, usize::MAX)[..] {
+        [] => Ok(Rows { first: 0, count: 0 }),
+        [rows] => Ok(rows),
+        _ => Err(Error::Shape {
+            kernel,
+            message: format!(
+                "{} tokens take more than one buffer of this GPU; give fewer at a time",
+                tensors[0].rows()
+            ),
+        }),
+    }
 }
 
 fn on_cpu(

@@ -1,8 +1,8 @@
 //! Gradient of multi-head self-attention.
 
-use crate::device::{Device, Gpu, Tensor};
-use crate::error::Result;
-use crate::kernels::attention::check_heads;
+use crate::device::{Device, Dispatch, Gpu, Tensor, grid, word};
+use crate::error::{Error, Result};
+use crate::kernels::attention::{check_heads, whole};
 use crate::kernels::expect_shape;
 
 /// Gradients of q, k and v from the gradient of
@@ -35,16 +35,43 @@ pub fn attention_grad(
     }
 }
 
+/// Tokens of a sequence that the shader has room for in workgroup memory.
+const MAX_SEQUENCE: usize = 512;
+
 fn on_gpu(
-    _gpu: &Gpu,
-    _qkv: &Tensor,
-    _probabilities: &Tensor,
-    _dout: &Tensor,
-    _heads: usize,
-    _sequence: usize,
-    _dqkv: &mut Tensor,
+    gpu: &Gpu,
+    qkv: &Tensor,
+    probabilities: &Tensor,
+    dout: &Tensor,
+    heads: usize,
+    sequence: usize,
+    dqkv: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    if sequence > MAX_SEQUENCE {
+        return Err(Error::Shape {
+            kernel: "attention_grad",
+            message: format!("sequences of {sequence} tokens, at most {MAX_SEQUENCE} on a GPU"),
+        });
+    }
+    let width = dout.cols();
+    let head = width / heads;
+    let whole = whole("attention_grad", &[qkv, probabilities, dout, dqkv])?;
+    let runs = qkv.rows() / sequence;
+    gpu.run(&Dispatch {
+        shader: "attention_grad",
+        variant: 0,
+        params: &[
+            word(runs),
+            word(width),
+            word(heads),
+            word(head),
+            word(sequence),
+            (1.0 / (head as f32).sqrt()).to_bits(),
+        ],
+        reads: &[whole.of(qkv).0, whole.of(probabilities).0, whole.of(dout).0],
+        writes: &[whole.of(dqkv).0],
+        groups: grid(runs * heads),
+    })
 }
 
 fn on_cpu(

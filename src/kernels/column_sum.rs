@@ -1,6 +1,6 @@
 //! Sums of columns, scaled: the gradient of a bias, and the collecting of losses.
 
-use crate::device::{Device, Gpu, Tensor};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -25,14 +25,21 @@ pub fn column_sum(
     }
 }
 
-fn on_gpu(
-    _gpu: &Gpu,
-    _x: &Tensor,
-    _scale: f32,
-    _accumulate: bool,
-    _sums: &mut Tensor,
-) -> Result<()> {
-    todo!()
+fn on_gpu(gpu: &Gpu, x: &Tensor, scale: f32, accumulate: bool, sums: &mut Tensor) -> Result<()> {
+    let n = x.cols();
+    for (i, rows) in cut_rows(&[x], usize::MAX).into_iter().enumerate() {
+        let (chunk, at) = rows.of(x);
+        let more = u32::from(accumulate || i > 0);
+        gpu.run(&Dispatch {
+            shader: "column_sum",
+            variant: 0,
+            params: &[word(rows.count), word(n), at, scale.to_bits(), more],
+            reads: &[chunk],
+            writes: &[only(sums)],
+            groups: grid(n.div_ceil(32)),
+        })?;
+    }
+    Ok(())
 }
 
 fn on_cpu(x: &Tensor, scale: f32, accumulate: bool, sums: &mut Tensor) {

@@ -1,6 +1,6 @@
 //! The alignment loss: one minus the cosine of output and target.
 
-use crate::device::{Device, Gpu, Tensor, par_rows2};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 use crate::kernels::normalize_rows::inverse;
@@ -35,15 +35,34 @@ pub fn cosine_loss(
 }
 
 fn on_gpu(
-    _gpu: &Gpu,
-    _out: &Tensor,
-    _target: &Tensor,
-    _scale: f32,
-    _accumulate: bool,
-    _gradient: &mut Tensor,
-    _losses: &mut Tensor,
+    gpu: &Gpu,
+    out: &Tensor,
+    target: &Tensor,
+    scale: f32,
+    accumulate: bool,
+    gradient: &mut Tensor,
+    losses: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    for rows in cut_rows(&[out, target, gradient, losses], usize::MAX) {
+        let (chunk, at) = rows.of(out);
+        let (losses, losses_at) = rows.of(losses);
+        gpu.run(&Dispatch {
+            shader: "cosine_loss",
+            variant: 0,
+            params: &[
+                word(rows.count),
+                word(out.cols()),
+                at,
+                losses_at,
+                scale.to_bits(),
+                u32::from(accumulate),
+            ],
+            reads: &[chunk, rows.of(target).0],
+            writes: &[rows.of(gradient).0, losses],
+            groups: grid(rows.count),
+        })?;
+    }
+    Ok(())
 }
 
 fn on_cpu(

@@ -1,6 +1,6 @@
 //! The geometry loss on the cosines within a batch, and the diversity loss beside it.
 
-use crate::device::{Device, Gpu, Tensor, par_rows2};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -38,14 +38,36 @@ pub fn gram_loss(
 }
 
 fn on_gpu(
-    _gpu: &Gpu,
-    _cosines: &mut Tensor,
-    _teacher: &Tensor,
-    _geometry_weight: f32,
-    _diversity_weight: f32,
-    _losses: &mut Tensor,
+    gpu: &Gpu,
+    cosines: &mut Tensor,
+    teacher: &Tensor,
+    geometry_weight: f32,
+    diversity_weight: f32,
+    losses: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    let m = cosines.rows();
+    let scale = 4.0 / (m as f32 * m as f32);
+    for rows in cut_rows(&[cosines, teacher, losses], usize::MAX) {
+        let (chunk, at) = rows.of(cosines);
+        let (losses, losses_at) = rows.of(losses);
+        gpu.run(&Dispatch {
+            shader: "gram_loss",
+            variant: 0,
+            params: &[
+                word(rows.count),
+                word(m),
+                at,
+                losses_at,
+                word(rows.first),
+                (scale * geometry_weight).to_bits(),
+                (scale * diversity_weight).to_bits(),
+            ],
+            reads: &[rows.of(teacher).0],
+            writes: &[chunk, losses],
+            groups: grid(rows.count),
+        })?;
+    }
+    Ok(())
 }
 
 fn on_cpu(

@@ -1,6 +1,6 @@
 //! LayerNorm over rows, with scale and shift.
 
-use crate::device::{Device, Gpu, Tensor, par_rows2};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_rows2, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -35,14 +35,26 @@ pub fn layer_norm(
 }
 
 fn on_gpu(
-    _gpu: &Gpu,
-    _x: &Tensor,
-    _weight: &Tensor,
-    _bias: &Tensor,
-    _y: &mut Tensor,
-    _statistics: &mut Tensor,
+    gpu: &Gpu,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    y: &mut Tensor,
+    statistics: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    for rows in cut_rows(&[x, y, statistics], usize::MAX) {
+        let (chunk, at) = rows.of(x);
+        let (statistics, statistics_at) = rows.of(statistics);
+        gpu.run(&Dispatch {
+            shader: "layer_norm",
+            variant: 0,
+            params: &[word(rows.count), word(x.cols()), at, statistics_at, EPSILON.to_bits()],
+            reads: &[chunk, only(weight), only(bias)],
+            writes: &[rows.of(y).0, statistics],
+            groups: grid(rows.count),
+        })?;
+    }
+    Ok(())
 }
 
 fn on_cpu(x: &Tensor, weight: &Tensor, bias: &Tensor, y: &mut Tensor, statistics: &mut Tensor) {

@@ -1,6 +1,6 @@
 //! Gradient of LayerNorm with respect to its input.
 
-use crate::device::{Device, Gpu, Tensor, par_rows};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_rows, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -33,14 +33,26 @@ pub fn layer_norm_grad(
 }
 
 fn on_gpu(
-    _gpu: &Gpu,
-    _x: &Tensor,
-    _statistics: &Tensor,
-    _weight: &Tensor,
-    _dy: &Tensor,
-    _dx: &mut Tensor,
+    gpu: &Gpu,
+    x: &Tensor,
+    statistics: &Tensor,
+    weight: &Tensor,
+    dy: &Tensor,
+    dx: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    for rows in cut_rows(&[x, statistics, dy, dx], usize::MAX) {
+        let (chunk, at) = rows.of(x);
+        let (statistics, statistics_at) = rows.of(statistics);
+        gpu.run(&Dispatch {
+            shader: "layer_norm_grad",
+            variant: 0,
+            params: &[word(rows.count), word(x.cols()), at, statistics_at],
+            reads: &[chunk, statistics, only(weight), rows.of(dy).0],
+            writes: &[rows.of(dx).0],
+            groups: grid(rows.count),
+        })?;
+    }
+    Ok(())
 }
 
 fn on_cpu(x: &Tensor, statistics: &Tensor, weight: &Tensor, dy: &Tensor, dx: &mut Tensor) {

@@ -1,6 +1,6 @@
 //! Gradients of LayerNorm with respect to its scale and shift.
 
-use crate::device::{Device, Gpu, Tensor};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -32,14 +32,27 @@ pub fn layer_norm_grad_parameters(
 }
 
 fn on_gpu(
-    _gpu: &Gpu,
-    _x: &Tensor,
-    _statistics: &Tensor,
-    _dy: &Tensor,
-    _dweight: &mut Tensor,
-    _dbias: &mut Tensor,
+    gpu: &Gpu,
+    x: &Tensor,
+    statistics: &Tensor,
+    dy: &Tensor,
+    dweight: &mut Tensor,
+    dbias: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    let n = x.cols();
+    for (i, rows) in cut_rows(&[x, statistics, dy], usize::MAX).into_iter().enumerate() {
+        let (chunk, at) = rows.of(x);
+        let (statistics, statistics_at) = rows.of(statistics);
+        gpu.run(&Dispatch {
+            shader: "layer_norm_grad_parameters",
+            variant: 0,
+            params: &[word(rows.count), word(n), at, statistics_at, u32::from(i > 0)],
+            reads: &[chunk, statistics, rows.of(dy).0],
+            writes: &[only(dweight), only(dbias)],
+            groups: grid(n.div_ceil(32)),
+        })?;
+    }
+    Ok(())
 }
 
 fn on_cpu(x: &Tensor, statistics: &Tensor, dy: &Tensor, dweight: &mut Tensor, dbias: &mut Tensor) {

@@ -1,9 +1,12 @@
 //! A linear layer with its activation: `y = act(x · Wᵀ + b)`.
 
 use crate::arch::{Activation, Precision};
-use crate::device::{Device, Gpu, Tensor, Transposed, product};
+use crate::device::{
+    Device, Dispatch, Gpu, TILED_ROWS, Tensor, Transposed, cut_rows, grid, only, product, word,
+};
 use crate::error::Result;
-use crate::kernels::activation::apply_block;
+use crate::kernels::activation::{apply_block, shader_code};
+use crate::kernels::weight::shader_variant;
 use crate::kernels::{WeightRef, expect_shape};
 
 /// What follows the product.
@@ -50,15 +53,61 @@ pub fn linear<'w>(
     }
 }
 
+/// Rows up to which the kernel that reads the weight once is the faster one.
+const VECTOR_ROWS: usize = 4;
+
 fn on_gpu(
-    _gpu: &Gpu,
-    _x: &Tensor,
-    _weight: WeightRef<'_>,
-    _bias: Option<&Tensor>,
-    _epilogue: Epilogue<'_>,
-    _y: &mut Tensor,
+    gpu: &Gpu,
+    x: &Tensor,
+    weight: WeightRef<'_>,
+    bias: Option<&Tensor>,
+    epilogue: Epilogue<'_>,
+    y: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    let (kind, slope) = match epilogue {
+        Epilogue::Linear => (None, None),
+        Epilogue::Activation(kind) => (Some(kind), None),
+        Epilogue::ActivationAndSlope(kind, slope) => (Some(kind), Some(&*slope)),
+    };
+    for outputs in cut_rows(&[weight.words], TILED_ROWS) {
+        let (words, words_at) = outputs.of(weight.words);
+        for rows in cut_rows(&[x, y], TILED_ROWS) {
+            let ((x, x_at), (y_chunk, y_at)) = (rows.of(x), rows.of(y));
+            let (shader, groups) = if rows.count <= VECTOR_ROWS {
+                ("linear_vector", grid(outputs.count.div_ceil(8)))
+            } else {
+                let tiles = |n: usize| word(n.div_ceil(64));
+                ("linear", [tiles(outputs.count), tiles(rows.count)])
+            };
+            gpu.run(&Dispatch {
+                shader,
+                variant: shader_variant(weight.precision),
+                params: &[
+                    word(rows.count),
+                    word(weight.inputs),
+                    word(outputs.count),
+                    word(weight.words.cols()),
+                    x_at,
+                    words_at,
+                    y_at,
+                    word(y.cols()),
+                    word(outputs.first),
+                    u32::from(bias.is_some()),
+                    shader_code(kind),
+                    u32::from(slope.is_some()),
+                ],
+                reads: &[
+                    x,
+                    words,
+                    bias.map_or(gpu.no_input(), only),
+                    weight.scales.map_or(gpu.no_input(), only),
+                ],
+                writes: &[y_chunk, slope.map_or(gpu.no_output(), |slope| rows.of(slope).0)],
+                groups,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Rows that one core takes at a time: enough to repay packing the weights, few enough that the

@@ -1,6 +1,8 @@
 //! Gradient of a linear layer with respect to its input: `dx = dy · W`.
 
-use crate::device::{Device, Gpu, Tensor, Transposed, product};
+use crate::device::{
+    Device, Dispatch, Gpu, TILED_ROWS, Tensor, Transposed, cut_rows, product, word,
+};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -31,11 +33,35 @@ pub fn linear_grad_input(
 }
 
 fn on_gpu(
-    _gpu: &Gpu,
-    _dy: &Tensor,
-    _weight: &Tensor,
-    _accumulate: bool,
-    _dx: &mut Tensor,
+    gpu: &Gpu,
+    dy: &Tensor,
+    weight: &Tensor,
+    accumulate: bool,
+    dx: &mut Tensor,
 ) -> Result<()> {
-    todo!()
+    let (outputs, inputs) = weight.shape();
+    for (i, inner) in cut_rows(&[weight], usize::MAX).into_iter().enumerate() {
+        let (w, w_at) = inner.of(weight);
+        for rows in cut_rows(&[dy, dx], TILED_ROWS) {
+            let ((dy, dy_at), (dx, dx_at)) = (rows.of(dy), rows.of(dx));
+            gpu.run(&Dispatch {
+                shader: "linear_grad_input",
+                variant: 0,
+                params: &[
+                    word(rows.count),
+                    word(inner.count),
+                    word(inputs),
+                    dy_at + word(inner.first),
+                    word(outputs),
+                    w_at,
+                    dx_at,
+                    u32::from(accumulate || i > 0),
+                ],
+                reads: &[dy, w],
+                writes: &[dx],
+                groups: [word(inputs.div_ceil(64)), word(rows.count.div_ceil(64))],
+            })?;
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! Gradient of a linear layer with respect to its weight: `dW = dyᵀ · x`.
 
-use crate::device::{Device, Gpu, Tensor, Transposed, product};
+use crate::device::{
+    Device, Dispatch, Gpu, TILED_ROWS, Tensor, Transposed, cut_rows, product, word,
+};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -28,6 +30,30 @@ pub fn linear_grad_weight(
     }
 }
 
-fn on_gpu(_gpu: &Gpu, _dy: &Tensor, _x: &Tensor, _dweight: &mut Tensor) -> Result<()> {
-    todo!()
+fn on_gpu(gpu: &Gpu, dy: &Tensor, x: &Tensor, dweight: &mut Tensor) -> Result<()> {
+    let (outputs, inputs) = dweight.shape();
+    for rows in cut_rows(&[dweight], TILED_ROWS) {
+        let (dw, dw_at) = rows.of(dweight);
+        for (i, inner) in cut_rows(&[dy, x], usize::MAX).into_iter().enumerate() {
+            let ((dy, dy_at), (x, x_at)) = (inner.of(dy), inner.of(x));
+            gpu.run(&Dispatch {
+                shader: "linear_grad_weight",
+                variant: 0,
+                params: &[
+                    word(rows.count),
+                    word(inner.count),
+                    word(inputs),
+                    dy_at + word(rows.first),
+                    word(outputs),
+                    x_at,
+                    dw_at,
+                    u32::from(i > 0),
+                ],
+                reads: &[dy, x],
+                writes: &[dw],
+                groups: [word(inputs.div_ceil(64)), word(rows.count.div_ceil(64))],
+            })?;
+        }
+    }
+    Ok(())
 }

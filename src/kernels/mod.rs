@@ -23,6 +23,7 @@ pub mod multiply;
 pub mod normalize_rows;
 pub mod normalize_rows_grad;
 pub mod pack;
+pub mod probe;
 pub mod squared_norm;
 mod weight;
 

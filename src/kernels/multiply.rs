@@ -1,6 +1,6 @@
 //! Elementwise product in place: a gradient times the slope of an activation.
 
-use crate::device::{Device, Gpu, Tensor, par_rows};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -22,6 +22,18 @@ pub fn multiply(device: &Device, a: &mut Tensor, b: &Tensor) -> Result<()> {
     }
 }
 
-fn on_gpu(_gpu: &Gpu, _a: &mut Tensor, _b: &Tensor) -> Result<()> {
-    todo!()
+fn on_gpu(gpu: &Gpu, a: &mut Tensor, b: &Tensor) -> Result<()> {
+    for rows in cut_rows(&[a, b], usize::MAX) {
+        let count = rows.count * a.cols();
+        let ((b, b_at), (a, a_at)) = (rows.of(b), rows.of(a));
+        gpu.run(&Dispatch {
+            shader: "multiply",
+            variant: 0,
+            params: &[word(count), a_at, b_at],
+            reads: &[b],
+            writes: &[a],
+            groups: grid(count.div_ceil(256)),
+        })?;
+    }
+    Ok(())
 }

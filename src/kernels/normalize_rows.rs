@@ -1,6 +1,6 @@
 //! Rows scaled to unit length.
 
-use crate::device::{Device, Gpu, Tensor, par_rows2};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -27,8 +27,20 @@ pub fn normalize_rows(
     }
 }
 
-fn on_gpu(_gpu: &Gpu, _x: &Tensor, _y: &mut Tensor, _norms: &mut Tensor) -> Result<()> {
-    todo!()
+fn on_gpu(gpu: &Gpu, x: &Tensor, y: &mut Tensor, norms: &mut Tensor) -> Result<()> {
+    for rows in cut_rows(&[x, y, norms], usize::MAX) {
+        let (chunk, at) = rows.of(x);
+        let (norms, norms_at) = rows.of(norms);
+        gpu.run(&Dispatch {
+            shader: "normalize_rows",
+            variant: 0,
+            params: &[word(rows.count), word(x.cols()), at, norms_at],
+            reads: &[chunk],
+            writes: &[rows.of(y).0, norms],
+            groups: grid(rows.count),
+        })?;
+    }
+    Ok(())
 }
 
 fn on_cpu(x: &Tensor, y: &mut Tensor, norms: &mut Tensor) {

@@ -1,6 +1,6 @@
 //! Gradient of scaling rows to unit length.
 
-use crate::device::{Device, Gpu, Tensor, par_rows};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 use crate::kernels::normalize_rows::inverse;
@@ -31,8 +31,20 @@ pub fn normalize_rows_grad(
     }
 }
 
-fn on_gpu(_gpu: &Gpu, _y: &Tensor, _norms: &Tensor, _dy: &Tensor, _dx: &mut Tensor) -> Result<()> {
-    todo!()
+fn on_gpu(gpu: &Gpu, y: &Tensor, norms: &Tensor, dy: &Tensor, dx: &mut Tensor) -> Result<()> {
+    for rows in cut_rows(&[y, norms, dy, dx], usize::MAX) {
+        let (chunk, at) = rows.of(y);
+        let (norms, norms_at) = rows.of(norms);
+        gpu.run(&Dispatch {
+            shader: "normalize_rows_grad",
+            variant: 0,
+            params: &[word(rows.count), word(y.cols()), at, norms_at],
+            reads: &[chunk, norms, rows.of(dy).0],
+            writes: &[rows.of(dx).0],
+            groups: grid(rows.count),
+        })?;
+    }
+    Ok(())
 }
 
 fn on_cpu(y: &Tensor, norms: &Tensor, dy: &Tensor, dx: &mut Tensor) {

@@ -4,8 +4,9 @@ use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
 use crate::arch::Precision;
-use crate::device::{Device, Gpu, Tensor, par_rows};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_rows, word};
 use crate::error::Result;
+use crate::kernels::weight::shader_variant;
 use crate::kernels::{Weight, WeightRef, expect_shape};
 
 /// Packs `x` (`outputs × inputs`, f32) into `weight` at its precision. int8 takes one scale a
@@ -44,12 +45,49 @@ pub fn unpack<'w>(device: &Device, weight: impl Into<WeightRef<'w>>, y: &mut Ten
     }
 }
 
-fn pack_on_gpu(_gpu: &Gpu, _x: &Tensor, _weight: &mut Weight) -> Result<()> {
-    todo!()
+fn pack_on_gpu(gpu: &Gpu, x: &Tensor, weight: &mut Weight) -> Result<()> {
+    let view = weight.view();
+    for rows in cut_rows(&[x, view.words], usize::MAX) {
+        let ((x_chunk, x_at), (words, words_at)) = (rows.of(x), rows.of(view.words));
+        gpu.run(&Dispatch {
+            shader: "pack",
+            variant: shader_variant(view.precision),
+            params: &[
+                word(rows.count),
+                word(view.inputs),
+                word(view.words.cols()),
+                x_at,
+                words_at,
+                word(rows.first),
+            ],
+            reads: &[x_chunk],
+            writes: &[words, view.scales.map_or(gpu.no_output(), only)],
+            groups: grid(rows.count),
+        })?;
+    }
+    Ok(())
 }
 
-fn unpack_on_gpu(_gpu: &Gpu, _weight: WeightRef<'_>, _y: &mut Tensor) -> Result<()> {
-    todo!()
+fn unpack_on_gpu(gpu: &Gpu, weight: WeightRef<'_>, y: &mut Tensor) -> Result<()> {
+    for rows in cut_rows(&[weight.words, y], usize::MAX) {
+        let ((words, words_at), (y, y_at)) = (rows.of(weight.words), rows.of(y));
+        gpu.run(&Dispatch {
+            shader: "unpack",
+            variant: shader_variant(weight.precision),
+            params: &[
+                word(rows.count),
+                word(weight.inputs),
+                word(weight.words.cols()),
+                words_at,
+                y_at,
+                word(rows.first),
+            ],
+            reads: &[words, weight.scales.map_or(gpu.no_input(), only)],
+            writes: &[y],
+            groups: grid(rows.count),
+        })?;
+    }
+    Ok(())
 }
 
 fn pack_rows(

@@ -1,6 +1,6 @@
 //! The sum of squares of a tensor: the norm that gradient clipping needs.
 
-use crate::device::{Device, Gpu, Tensor};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, only, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -39,6 +39,31 @@ pub fn squared_norm(
     }
 }
 
-fn on_gpu(_gpu: &Gpu, _x: &Tensor, _accumulate: bool, _total: &mut Tensor) -> Result<()> {
-    todo!()
+fn on_gpu(gpu: &Gpu, x: &Tensor, accumulate: bool, total: &mut Tensor) -> Result<()> {
+    for (i, rows) in cut_rows(&[x], usize::MAX).into_iter().enumerate() {
+        let count = rows.count * x.cols();
+        // Four values a thread at least: the number of parts depends on the shape alone.
+        let parts = count.div_ceil(1024).clamp(1, Gpu::PARTS);
+        let (chunk, at) = rows.of(x);
+        // Together, since all clones of the device share the room for the parts.
+        gpu.run_together(&[
+            Dispatch {
+                shader: "squared_norm",
+                variant: 0,
+                params: &[word(count), at],
+                reads: &[chunk],
+                writes: &[gpu.parts()],
+                groups: [word(parts), 1],
+            },
+            Dispatch {
+                shader: "column_sum",
+                variant: 0,
+                params: &[word(parts), 1, 0, 1.0f32.to_bits(), u32::from(accumulate || i > 0)],
+                reads: &[gpu.parts()],
+                writes: &[only(total)],
+                groups: [1, 1],
+            },
+        ])?;
+    }
+    Ok(())
 }

@@ -83,6 +83,15 @@ impl Weight {
     }
 }
 
+/// The precision as the shaders know it.
+pub(crate) fn shader_variant(precision: Precision) -> u32 {
+    match precision {
+        Precision::F32 => 0,
+        Precision::F16 => 1,
+        Precision::Int8 => 2,
+    }
+}
+
 impl<'a> From<&'a Tensor> for WeightRef<'a> {
     fn from(tensor: &'a Tensor) -> Self {
         Self {
