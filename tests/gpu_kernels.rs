@@ -329,7 +329,7 @@ fn attention_and_its_gradient() {
 }
 
 #[test]
-#[ignore = "a weight of 256 MiB: half a minute on a software adapter"]
+#[ignore = "a weight of 256 MiB, twice in memory"]
 fn the_8192_row_runs_forward_within_128_mib_a_binding() {
     let Some(gpu) = gpu() else { return };
     const N: usize = 8192;

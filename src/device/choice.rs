@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn the_cpu_needs_no_probe() {
         let probe = async |_: &Device| panic!("not asked for");
-        let opened = open(DeviceChoice::Cpu, &GpuOptions::default(), Some(100), probe);
+        let options = GpuOptions::default();
+        let opened = open(DeviceChoice::Cpu, &options, Some(100), probe);
         let (device, reason) = pollster::block_on(opened).unwrap();
         assert!(!device.is_gpu() && reason.contains("as asked for"));
         assert_eq!(device.ledger().limit(), Some(100));

@@ -61,10 +61,6 @@ impl Tensor {
         4 * self.len() as u64
     }
 
-    pub(crate) fn storage(&self) -> &Storage {
-        &self.storage
-    }
-
     /// The words of a tensor of the CPU device.
     ///
     /// # Panics

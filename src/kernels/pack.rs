@@ -132,17 +132,20 @@ fn pack_rows(
 pub(crate) fn unpack_rows(weight: WeightRef<'_>, y: &mut [f32]) {
     let per_row = weight.words.cols();
     let words = weight.words.host_words();
-    par_rows(y, weight.inputs, |first, y| {
+    // Tensors stay out of the closure: in the browser they cannot be shared between threads.
+    let (precision, inputs) = (weight.precision, weight.inputs);
+    let scales = weight.scales.map(Tensor::host);
+    par_rows(y, inputs, |first, y| {
         let words = words[first * per_row..].chunks_exact(per_row);
-        for (i, (row, words)) in y.chunks_exact_mut(weight.inputs).zip(words).enumerate() {
-            match weight.precision {
+        for (i, (row, words)) in y.chunks_exact_mut(inputs).zip(words).enumerate() {
+            match precision {
                 Precision::F32 => row.copy_from_slice(bytemuck::cast_slice(words)),
                 Precision::F16 => {
                     let halves: &[u16] = bytemuck::cast_slice(words);
                     halves[..row.len()].reinterpret_cast::<f16>().convert_to_f32_slice(row);
                 }
                 Precision::Int8 => {
-                    let scale = weight.scales.expect("an int8 weight has scales").host()[first + i];
+                    let scale = scales.expect("an int8 weight has scales")[first + i];
                     let bytes: &[i8] = bytemuck::cast_slice(words);
                     row.iter_mut().zip(bytes).for_each(|(y, v)| *y = f32::from(*v) * scale);
                 }

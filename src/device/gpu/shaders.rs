@@ -1,4 +1,4 @@
-//! The WGSL sources, complete: shared parts included, constants in front.
+//! The WGSL sources, complete: shared parts included, constants added.
 
 /// How weights are packed, for the shaders that read or write them: the constant `PRECISION`.
 const PRECISIONS: [&str; 3] = ["f32", "f16", "int8"];
@@ -73,15 +73,16 @@ pub fn shader_sources() -> Vec<(String, String)> {
 pub(super) fn source(name: &str, variant: u32) -> String {
     let (_, text, precisions) = find(&SHADERS, name);
     let mut source = String::new();
-    if *precisions {
-        source.push_str(&format!("const PRECISION: u32 = {variant}u;\n"));
-    }
     for line in text.lines() {
         match line.strip_prefix("//#include ") {
             Some(part) => source.push_str(find(&SHARED, part.trim()).1),
             None => source.push_str(line),
         }
         source.push('\n');
+    }
+    // WGSL takes declarations in any order; the header stays first.
+    if *precisions {
+        source.push_str(&format!("const PRECISION: u32 = {variant}u;\n"));
     }
     source
 }
