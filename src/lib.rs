@@ -10,7 +10,11 @@ pub mod arch;
 pub mod device;
 pub mod error;
 pub mod kernels;
+pub mod linalg;
 pub mod matrix;
+pub mod metrics;
+pub mod student;
+pub mod train;
 
 pub use arch::{Activation, Arch, Precision, Variant};
 pub use error::{Error, Result};
