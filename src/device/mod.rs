@@ -2,6 +2,7 @@
 
 mod cpu;
 mod gpu;
+mod lanes;
 mod ledger;
 mod product;
 mod tensor;
@@ -12,6 +13,7 @@ pub use ledger::{Ledger, MemoryUse};
 pub use tensor::Tensor;
 
 pub(crate) use cpu::{par_rows, par_rows2, par_values3};
+pub(crate) use lanes::{LANES, dot, sums, vectorised};
 pub(crate) use product::{Transposed, product};
 
 use tensor::{HostBuffer, Storage};

@@ -1,7 +1,7 @@
 //! gelu (exact erf form) and relu, with their slopes.
 
 use crate::arch::Activation;
-use crate::device::{Device, Gpu, Tensor, par_rows, par_rows2};
+use crate::device::{Device, Gpu, Tensor, par_rows, par_rows2, vectorised};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -52,7 +52,7 @@ pub(crate) fn apply_in_place(kind: Activation, y: &mut [f32], slope: Option<&mut
 
 /// As [`apply_in_place`], on this core.
 pub(crate) fn apply_block(kind: Activation, y: &mut [f32], slope: Option<&mut [f32]>) {
-    pulp::Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || match (kind, slope) {
             (Activation::Gelu, Some(slope)) => {

@@ -1,6 +1,6 @@
 //! One step of AdamW with decoupled weight decay and clipping by the global gradient norm.
 
-use crate::device::{Device, Gpu, Tensor, par_values3};
+use crate::device::{Device, Gpu, Tensor, par_values3, vectorised};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -94,7 +94,7 @@ fn on_cpu(
     let second = second_moment.host_mut();
     par_values3([parameter.host_mut(), moments, second], |first, [p, m, v]| {
         let g = &gradient[first..first + p.len()];
-        pulp::Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {

@@ -99,6 +99,12 @@ pub(crate) fn int8_rows(x: &Matrix) -> (Vec<i8>, Vec<f32>) {
     (integers, scales)
 }
 
+/// The f32 values of a packed row; the row may hold one more.
+pub(crate) fn unpack_f16(words: &[f32], values: &mut [f32]) {
+    let halves: &[u16] = bytemuck::cast_slice(words);
+    halves[..values.len()].reinterpret_cast::<f16>().convert_to_f32_slice(values);
+}
+
 /// The f32 values of a weight of the CPU device.
 pub(crate) fn unpack_rows(weight: WeightRef<'_>, y: &mut [f32]) {
     let per_row = weight.words.cols();
@@ -109,8 +115,7 @@ pub(crate) fn unpack_rows(weight: WeightRef<'_>, y: &mut [f32]) {
             match weight.precision {
                 Precision::F32 => row.copy_from_slice(bytemuck::cast_slice(words)),
                 Precision::F16 => {
-                    let halves: &[u16] = bytemuck::cast_slice(words);
-                    halves[..row.len()].reinterpret_cast::<f16>().convert_to_f32_slice(row);
+                    unpack_f16(bytemuck::cast_slice(words), row);
                 }
                 Precision::Int8 => {
                     let scale = weight.scales.expect("an int8 weight has scales").host()[first + i];
