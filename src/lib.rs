@@ -8,7 +8,9 @@
 
 pub mod arch;
 pub mod error;
+pub mod format;
 pub mod matrix;
+pub mod source;
 
 pub use arch::{Activation, Arch, Precision, Variant};
 pub use error::{Error, Result};
