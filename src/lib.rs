@@ -9,10 +9,12 @@
 pub mod arch;
 pub mod device;
 pub mod error;
+pub mod format;
 pub mod kernels;
 pub mod linalg;
 pub mod matrix;
 pub mod metrics;
+pub mod source;
 pub mod student;
 pub mod train;
 
