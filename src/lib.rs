@@ -7,8 +7,11 @@
 #![warn(missing_docs)]
 
 pub mod arch;
+pub mod codes;
 pub mod error;
+pub mod linalg;
 pub mod matrix;
+pub mod metrics;
 
 pub use arch::{Activation, Arch, Precision, Variant};
 pub use error::{Error, Result};
