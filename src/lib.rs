@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod arch;
+pub mod codes;
 pub mod device;
 pub mod error;
 pub mod format;

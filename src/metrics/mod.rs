@@ -17,6 +17,6 @@ pub use spearman::{PairRanks, average_ranks, spearman};
 /// several times faster than pairs with a float in them.
 fn sort_key(value: f32, index: u32) -> u64 {
     let bits = (value + 0.0).to_bits();
-    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    u64::from(ascending) << 32 | u64::from(index)
+    let ascending = if bits >> 31 == 1 { !bits } else { bits | (1 << 31) };
+    (u64::from(ascending) << 32) | u64::from(index)
 }
