@@ -7,8 +7,15 @@
 #![warn(missing_docs)]
 
 pub mod arch;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod error;
 pub mod matrix;
+pub mod note;
+pub mod number;
+#[cfg(feature = "cli")]
+pub mod report;
+pub mod sizes;
 
 pub use arch::{Activation, Arch, Precision, Variant};
 pub use error::{Error, Result};
