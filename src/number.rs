@@ -5,14 +5,13 @@ pub fn count(value: u64) -> String {
     group(&value.to_string())
 }
 
-/// Bytes as MB of 10⁶ bytes with one digit after the point, as the note writes them, and more
-/// digits where one would show nothing: `1.2`, `1,073.7`, `0.003`.
+/// Bytes as MB of 10⁶ bytes with one digit after the point, as the note writes them, two below ten and
+/// three where two would show next to nothing: `1.18`, `1,073.7`, `0.003`.
 pub fn megabytes(bytes: u64) -> String {
     let mb = bytes as f64 / 1e6;
     let digits = match mb {
-        0.0 => 1,
-        m if m >= 0.95 => 1,
-        m if m >= 0.095 => 2,
+        m if m >= 9.995 => 1,
+        m if m >= 0.0995 || m == 0.0 => 2,
         _ => 3,
     };
     decimal(mb, digits)
@@ -90,10 +89,10 @@ mod tests {
     #[test]
     fn megabytes_are_the_notes() {
         assert_eq!(megabytes(4 * 4 * 8192 * 8192), "1,073.7");
-        assert_eq!(megabytes(1_184_000), "1.2");
+        assert_eq!(megabytes(1_184_000), "1.18");
         assert_eq!(megabytes(150_000), "0.15");
         assert_eq!(megabytes(2_500), "0.003");
-        assert_eq!(megabytes(0), "0.0");
+        assert_eq!(megabytes(0), "0.00");
     }
 
     #[test]

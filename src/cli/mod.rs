@@ -52,14 +52,24 @@ pub struct Global {
     /// Print one JSON document instead of text.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Where to compute: `auto` measures and picks.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "DEVICE")]
+    /// Where to compute: auto (the faster one for the work at hand), gpu or cpu.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "DEVICE",
+        hide_possible_values = true
+    )]
     pub device: DeviceChoice,
     /// No progress, results and errors only.
     #[arg(long, short, global = true, action = ArgAction::SetTrue)]
     pub quiet: bool,
-    /// Colour; `auto` means on a terminal and without NO_COLOR.
-    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    /// Colour: always, never, or auto (on a terminal and without NO_COLOR).
+    #[arg(
+        long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN",
+        hide_possible_values = true
+    )]
     pub color: ColorChoice,
 }
 

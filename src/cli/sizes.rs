@@ -7,6 +7,7 @@ use super::ui::{Ui, Usage};
 use crate::arch::{Activation, Arch, Variant};
 use crate::note::Family;
 use crate::report::size_tables::{size_csv, size_summary, size_tables};
+use crate::report::table::wrap;
 use crate::sizes::{DEFAULT_BATCH, Sizes};
 
 /// Arguments of `lnsp sizes`.
@@ -17,8 +18,8 @@ use crate::sizes::{DEFAULT_BATCH, Sizes};
     lnsp sizes --width 300 --arch 768-512-128-512-768\n  \
     lnsp sizes --csv > sizes.csv                one line an architecture, bytes as bytes")]
 pub struct Args {
-    /// Which of the note's tables [default: all; with --width or --arch, only those].
-    #[arg(long, value_enum)]
+    /// Which of the note's tables: a, b or all [default: all; with --width or --arch, none].
+    #[arg(long, value_enum, hide_possible_values = true)]
     pub family: Option<FamilyChoice>,
     /// An architecture of yours, such as 384-256-192-256-384; may be given several times.
     #[arg(long, value_name = "LIST")]
@@ -89,7 +90,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         ui.table(table)?;
     }
     match size_summary(&sizes) {
-        Some(summary) => ui.print(&format!("\n{summary}")),
+        Some(summary) => ui.print(&format!("\n{}", wrap(&summary, ui.terminal().width))),
         None => Ok(()),
     }
 }

@@ -28,8 +28,8 @@ pub struct Args {
     /// Highest learning rate [default: by the initialisation].
     #[arg(long, value_name = "RATE")]
     pub rate: Option<f32>,
-    /// Start: as PCA of the training vectors, or from random numbers.
-    #[arg(long, value_enum, default_value_t)]
+    /// Start: spectral (as PCA of the training vectors) or random.
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub init: InitChoice,
     /// Weight of 1 − cosine between output and teacher.
     #[arg(long, value_name = "W", default_value_t = 1.0)]

@@ -182,7 +182,7 @@ mod tests {
         };
         let page = report.to_html();
         assert!(!page.contains("<script"), "{page}");
-        assert_eq!(page.matches("&lt;script&gt;").count(), 12);
+        assert_eq!(page.matches("&lt;script&gt;").count(), 13);
         for outside in ["http://", "https://", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }

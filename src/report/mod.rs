@@ -1,6 +1,7 @@
 //! What people read: tables for the terminal, CSV, JSON and HTML, plots as SVG, and the page that
 //! holds them.
 
+pub mod heat_map;
 pub mod html;
 pub mod plot;
 pub mod size_tables;

@@ -1,24 +1,20 @@
-//! The three plots of a report, each a function from plain data to [`Svg`].
+//! The two line plots of a report, each a function from plain data to [`Svg`].
 
-use plotters::coord::Shift;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, ValueFormatter};
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::{HPos, VPos};
 
-use super::svg::{Area, INK, PALETTE, Svg, clean, place_labels, spread, text_width};
+use super::svg::{
+    Area, Canvas, INK, PALETTE, Svg, TEXT, broken, clean, draw, place_labels, small, spread, text,
+    text_width,
+};
 use crate::error::{Error, Result};
 use crate::number;
 
 /// Width and height as drawn, twice the shown size.
 const SIZE: (u32, u32) = (1520, 800);
-/// Height of text as drawn.
-const TEXT: i32 = 25;
 /// Points of a curve that are drawn; more cannot be told apart.
 const MAX_POINTS: usize = 1500;
-/// Rows of a heat map that can still be read.
-const MAX_HEAT_MAP: usize = 64;
-
-type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// One line of [`training_curve`].
 #[derive(Clone, Debug, PartialEq)]
@@ -44,15 +40,6 @@ pub struct Mark {
     pub interval: Option<(f64, f64)>,
     /// Drawn larger and bold: the student, among its baselines.
     pub emphasis: bool,
-}
-
-/// One side of [`cosine_heat_map`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Panel<'a> {
-    /// Stands above it, such as `teacher, 384 values`.
-    pub title: &'a str,
-    /// Cosines, `n × n`, row after row.
-    pub cosines: &'a [f32],
 }
 
 /// Lines over a common x, such as losses over steps.
@@ -134,140 +121,75 @@ pub fn quality_against_bytes(title: &str, y_label: &str, marks: &[Mark]) -> Resu
             .map_err(broken)?;
         axes(&mut chart, &|v| number::decimal(v.exp2(), 0), &|v| number::decimal(*v, 2))?;
         axis_titles(root, "bytes per vector, each step doubles", y_label)?;
+        let at = |m: &Mark, v: f64| chart.backend_coord(&(m.bytes.log2(), v));
         let mut obstacles = Vec::new();
         for (i, name) in series.iter().enumerate() {
-            let color = PALETTE[i % PALETTE.len()];
-            let mut own: Vec<&&Mark> = marks.iter().filter(|m| m.series == *name).collect();
+            let mut own: Vec<&Mark> = marks.iter().copied().filter(|m| m.series == *name).collect();
             own.sort_by(|a, b| a.bytes.total_cmp(&b.bytes));
-            let at = |m: &Mark, v: f64| chart.backend_coord(&(m.bytes.log2(), v));
-            let path: Vec<_> = own.iter().map(|m| at(m, m.value)).collect();
-            if path.len() > 1 {
-                let line = PathElement::new(path.clone(), color.mix(0.55).stroke_width(3));
-                root.draw(&line).map_err(broken)?;
-            }
-            for (mark, (px, py)) in own.iter().zip(path) {
-                if let Some((low, high)) =
-                    mark.interval.filter(|i| i.0.is_finite() && i.1.is_finite())
-                {
-                    let ((_, y0), (_, y1)) = (at(mark, low), at(mark, high));
-                    for bar in [
-                        vec![(px, y0), (px, y1)],
-                        vec![(px - 7, y0), (px + 7, y0)],
-                        vec![(px - 7, y1), (px + 7, y1)],
-                    ] {
-                        let bar = PathElement::new(bar, color.mix(0.8).stroke_width(2));
-                        root.draw(&bar).map_err(broken)?;
-                    }
-                    obstacles.push(Area { left: px - 7, top: y1, right: px + 7, bottom: y0 });
-                }
-                let radius = if mark.emphasis { 10 } else { 7 };
-                root.draw(&Circle::new((px, py), radius, color.filled())).map_err(broken)?;
-            }
+            obstacles.extend(draw_series(root, &own, PALETTE[i % PALETTE.len()], &at)?);
         }
-        let labelled: Vec<(i32, i32, String)> = marks
-            .iter()
-            .filter(|m| !m.label.trim().is_empty())
-            .map(|m| {
-                let (x, y) = chart.backend_coord(&(m.bytes.log2(), m.value));
-                (x, y, clean(&m.label, 40))
-            })
-            .collect();
-        let bounds =
-            Area { left: 130, top: 60, right: SIZE.0 as i32 - 10, bottom: SIZE.1 as i32 - 100 };
-        let places = place_labels(&labelled, TEXT - 3, bounds, &obstacles);
-        let bold = marks.iter().filter(|m| !m.label.trim().is_empty()).map(|m| m.emphasis);
-        for (((x, y, label), area), bold) in labelled.iter().zip(&places).zip(bold) {
-            let middle = (area.top + area.bottom) / 2;
-            if (middle - y).abs() > 2 * TEXT {
-                let near = (*x).clamp(area.left, area.right);
-                let leader = PathElement::new(vec![(*x, *y), (near, middle)], INK.mix(0.25));
-                root.draw(&leader).map_err(broken)?;
-            }
-            let style = small(text(INK.mix(0.9), HPos::Left, VPos::Center, bold));
-            root.draw_text(label, &style, (area.left, middle)).map_err(broken)?;
-        }
-        Ok(())
+        draw_labels(root, &marks, &obstacles, &at)
     })
 }
 
-/// Cosines of the same `labels.len()` texts before and after, side by side: blue for alike, brown
-/// for opposed, bare paper at zero.
-///
-/// # Errors
-/// [`Error::Invalid`] for no labels, more than 64, or a panel that is not `n × n`.
-pub fn cosine_heat_map(title: &str, labels: &[String], panels: [Panel; 2]) -> Result<Svg> {
-    let n = labels.len();
-    if n == 0 || n > MAX_HEAT_MAP {
-        return Err(Error::invalid("heat map", format!("{n} rows; it takes 1 to {MAX_HEAT_MAP}")));
+/// Where a quality stands for a mark, in pixels.
+type At<'a> = &'a dyn Fn(&Mark, f64) -> (i32, i32);
+
+/// One series, in order of bytes: line, confidence bars, points. Returns what labels should keep
+/// clear of.
+fn draw_series(root: &Canvas, own: &[&Mark], color: RGBColor, at: At) -> Result<Vec<Area>> {
+    let mut covered = Vec::new();
+    let path: Vec<_> = own.iter().map(|m| at(m, m.value)).collect();
+    if path.len() > 1 {
+        let line = PathElement::new(path.clone(), color.mix(0.55).stroke_width(3));
+        root.draw(&line).map_err(broken)?;
     }
-    for panel in &panels {
-        if panel.cosines.len() != n * n {
-            let given = panel.cosines.len();
-            return Err(Error::invalid("heat map", format!("{given} cosines are not {n} × {n}")));
+    for (mark, (x, y)) in own.iter().zip(path) {
+        let finite = |i: &(f64, f64)| i.0.is_finite() && i.1.is_finite();
+        if let Some((low, high)) = mark.interval.filter(finite) {
+            let ((_, y0), (_, y1)) = (at(mark, low), at(mark, high));
+            let cap = |y| vec![(x - 7, y), (x + 7, y)];
+            for bar in [vec![(x, y0), (x, y1)], cap(y0), cap(y1)] {
+                let bar = PathElement::new(bar, color.mix(0.8).stroke_width(2));
+                root.draw(&bar).map_err(broken)?;
+            }
+            covered.push(Area { left: x - 7, top: y1, right: x + 7, bottom: y0 });
         }
+        let radius = if mark.emphasis { 10 } else { 7 };
+        root.draw(&Circle::new((x, y), radius, color.filled())).map_err(broken)?;
     }
-    const LEFT: i32 = 400;
-    const GAP: i32 = 48;
-    const TOP: i32 = 56;
-    let cell = (SIZE.0 as i32 - LEFT - GAP - 8) / 2 / n as i32;
-    let side = cell * n as i32;
-    let size = (SIZE.0, (TOP + side + 110) as u32);
-    draw(size, title, |root| {
-        let every = (TEXT / cell.max(1) + 1).max(1) as usize;
-        for (i, label) in labels.iter().enumerate().filter(|(i, _)| i % every == 0) {
-            let label = clean(&format!("{label}  {}", i + 1), 34);
-            let style = small(text(INK.mix(0.9), HPos::Right, VPos::Center, false));
-            let at = (LEFT - 14, TOP + cell * i as i32 + cell / 2);
-            root.draw_text(&label, &style, at).map_err(broken)?;
-        }
-        for (p, panel) in panels.iter().enumerate() {
-            let left = LEFT + p as i32 * (side + GAP);
-            let heading = text(INK.mix(0.9), HPos::Left, VPos::Top, true);
-            root.draw_text(&clean(panel.title, 44), &heading, (left, 8)).map_err(broken)?;
-            for (i, &cosine) in panel.cosines.iter().enumerate() {
-                let (x, y) = (left + cell * (i % n) as i32, TOP + cell * (i / n) as i32);
-                heat_cell(root, (x, y), cell, cosine)?;
-            }
-            for i in (0..n).step_by(every) {
-                let style = small(text(INK.mix(0.6), HPos::Center, VPos::Top, false));
-                let at = (left + cell * i as i32 + cell / 2, TOP + side + 10);
-                root.draw_text(&(i + 1).to_string(), &style, at).map_err(broken)?;
-            }
-        }
-        heat_scale(root, LEFT, TOP + side + 56)
-    })
+    Ok(covered)
 }
 
-fn heat_color(cosine: f32) -> RGBAColor {
-    let strength = if cosine.is_finite() { f64::from(cosine.abs().min(1.0)) } else { 0.0 };
-    let hue = if cosine < 0.0 { PALETTE[1] } else { PALETTE[0] };
-    hue.mix(0.85 * strength)
-}
-
-fn heat_cell(root: &Canvas, (x, y): (i32, i32), cell: i32, cosine: f32) -> Result<()> {
-    let corner = [(x + 1, y + 1), (x + cell - 1, y + cell - 1)];
-    root.draw(&Rectangle::new(corner, heat_color(cosine).filled())).map_err(broken)?;
-    if cell >= 54 {
-        let digits = number::decimal(f64::from(cosine), 2);
-        let style = small(text(INK.to_rgba(), HPos::Center, VPos::Center, false));
-        let shown = digits.replace("-", "−");
-        root.draw_text(&shown, &style, (x + cell / 2, y + cell / 2)).map_err(broken)?;
+/// A label beside every mark that has one, with a thin line to its point where it stands far off.
+fn draw_labels(root: &Canvas, marks: &[&Mark], obstacles: &[Area], at: At) -> Result<()> {
+    let size = TEXT - 3;
+    let mut named: Vec<&Mark> =
+        marks.iter().copied().filter(|m| !m.label.trim().is_empty()).collect();
+    // Those that matter most choose first.
+    named.sort_by_key(|m| !m.emphasis);
+    let points: Vec<(i32, i32, i32)> = named
+        .iter()
+        .map(|m| {
+            let ((x, y), plain) = (at(m, m.value), text_width(&clean(&m.label, 40), size));
+            (x, y, if m.emphasis { plain * 9 / 8 } else { plain })
+        })
+        .collect();
+    let bounds =
+        Area { left: 130, top: 60, right: SIZE.0 as i32 - 10, bottom: SIZE.1 as i32 - 100 };
+    let places = place_labels(&points, size, bounds, obstacles);
+    for ((mark, (x, y, _)), area) in named.iter().zip(points).zip(places) {
+        let middle = (area.top + area.bottom) / 2;
+        if (middle - y).abs() > 2 * TEXT {
+            let near = x.clamp(area.left, area.right);
+            let leader = PathElement::new(vec![(x, y), (near, middle)], INK.mix(0.25));
+            root.draw(&leader).map_err(broken)?;
+        }
+        let style = small(text(INK.mix(0.9), HPos::Left, VPos::Center, mark.emphasis));
+        let label = clean(&mark.label, 40);
+        root.draw_text(&label, &style, (area.left, middle)).map_err(broken)?;
     }
     Ok(())
-}
-
-/// What the colours mean: nine swatches from −1 to 1.
-fn heat_scale(root: &Canvas, left: i32, top: i32) -> Result<()> {
-    let style = |h| small(text(INK.mix(0.6), h, VPos::Center, false));
-    root.draw_text("cosine  −1", &style(HPos::Right), (left + 116, top + 13)).map_err(broken)?;
-    for step in 0..9 {
-        let x = left + 130 + 44 * step;
-        let corner = [(x, top), (x + 42, top + 26)];
-        let color = heat_color(step as f32 / 4.0 - 1.0);
-        root.draw(&Rectangle::new(corner, color.filled())).map_err(broken)?;
-        root.draw(&Rectangle::new(corner, INK.mix(0.2))).map_err(broken)?;
-    }
-    root.draw_text("1", &style(HPos::Left), (left + 130 + 44 * 9 + 12, top + 13)).map_err(broken)
 }
 
 /// The range of an axis.
@@ -338,16 +260,6 @@ fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn draw(size: (u32, u32), title: &str, body: impl FnOnce(&Canvas) -> Result<()>) -> Result<Svg> {
-    let mut drawn = String::new();
-    {
-        let root = SVGBackend::with_string(&mut drawn, size).into_drawing_area();
-        body(&root)?;
-        root.present().map_err(broken)?;
-    }
-    Ok(Svg::finish(&drawn, size, title))
-}
-
 fn axes<'a, X, Y>(
     chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
     x: &dyn Fn(&f64) -> String,
@@ -382,66 +294,10 @@ fn axis_titles(root: &Canvas, x: &str, y: &str) -> Result<()> {
     root.draw_text(&clean(x, 80), &below, ((120 + right) / 2, bottom)).map_err(broken)
 }
 
-fn text(color: RGBAColor, h: HPos, v: VPos, bold: bool) -> TextStyle<'static> {
-    let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
-    // The backend divides the size by this factor.
-    let size = f64::from(TEXT) * 1.24;
-    FontDesc::new(FontFamily::SansSerif, size, style).color(&color).pos(Pos::new(h, v))
-}
-
-fn small(style: TextStyle<'static>) -> TextStyle<'static> {
-    let font = style.font.resize(f64::from(TEXT - 3) * 1.24);
-    TextStyle { font, ..style }
-}
-
-fn broken<E: std::fmt::Display>(cause: E) -> Error {
-    Error::invalid("plot", format!("could not be drawn: {cause}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::svg::tests::{EVIL, assert_well_formed};
     use super::*;
-
-    /// Refuses XML whose tags do not nest, whose attributes are unquoted, or that has a bare `&`,
-    /// a bare `<` or a control character.
-    fn assert_well_formed(xml: &str) {
-        let mut open: Vec<&str> = Vec::new();
-        let mut rest = xml;
-        assert!(xml.chars().all(|c| c == '\n' || !c.is_control()), "control character");
-        while let Some(at) = rest.find('<') {
-            assert_entities(&rest[..at]);
-            let end = rest[at..].find('>').expect("a tag ends") + at;
-            let tag = &rest[at + 1..end];
-            rest = &rest[end + 1..];
-            if let Some(name) = tag.strip_prefix('/') {
-                assert_eq!(open.pop(), Some(name.trim()));
-                continue;
-            }
-            let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
-            assert!(name.chars().all(|c| c.is_ascii_alphabetic()), "{name:?}");
-            let parts: Vec<&str> = attributes.trim_end_matches('/').split('"').collect();
-            assert!(parts.len() % 2 == 1, "unbalanced quotes: {tag}");
-            for pair in parts.chunks(2).filter(|pair| pair.len() == 2) {
-                assert!(pair[0].trim().ends_with('='), "{tag}");
-                assert!(!pair[1].contains('<'));
-                assert_entities(pair[1]);
-            }
-            if !attributes.ends_with('/') {
-                open.push(name);
-            }
-        }
-        assert_entities(rest);
-        assert!(open.is_empty(), "left open: {open:?}");
-    }
-
-    fn assert_entities(text: &str) {
-        for after in text.split('&').skip(1) {
-            let name = after.split(';').next().unwrap_or("");
-            assert!(["lt", "gt", "amp", "quot", "apos"].contains(&name), "&{name}");
-        }
-    }
-
-    const EVIL: &str = "</text><script>x</script>\u{0}\n\"'&#010203; =\"#010203\"";
 
     fn mark(label: &str, bytes: f64, value: f64) -> Mark {
         let interval = Some((value - 0.003, value + 0.003));
@@ -451,12 +307,9 @@ mod tests {
     #[test]
     fn hostile_labels_are_text() {
         let curve = Curve { name: EVIL.into(), points: vec![(0.0, 1.0), (1.0, 0.5)] };
-        let labels = vec![EVIL.to_string(), EVIL.to_string()];
-        let panel = Panel { title: EVIL, cosines: &[1.0, -0.5, f32::NAN, 2.0] };
         for svg in [
             training_curve(EVIL, EVIL, EVIL, &[curve]).unwrap(),
             quality_against_bytes(EVIL, EVIL, &[mark(EVIL, 192.0, 0.9)]).unwrap(),
-            cosine_heat_map(EVIL, &labels, [panel, panel]).unwrap(),
         ] {
             assert_well_formed(svg.as_str());
             assert!(!svg.as_str().contains("<script"), "{}", svg.as_str());
@@ -505,18 +358,5 @@ mod tests {
             .collect();
         assert_eq!(circles.len(), 2);
         assert!(circles[0].0 < circles[1].0 && circles[0].1 > circles[1].1, "{circles:?}");
-    }
-
-    #[test]
-    fn heat_maps_need_square_panels() {
-        let labels: Vec<String> = (0..3).map(|i| i.to_string()).collect();
-        let good = Panel { title: "good", cosines: &[0.5; 9] };
-        let bad = Panel { title: "bad", cosines: &[0.5; 8] };
-        assert!(cosine_heat_map("t", &labels, [good, bad]).is_err());
-        assert!(cosine_heat_map("t", &[], [good, good]).is_err());
-        assert!(cosine_heat_map("t", &labels, [good, good]).is_ok());
-        let many: Vec<String> = (0..64).map(|i| i.to_string()).collect();
-        let large = Panel { title: "large", cosines: &[0.5; 4096] };
-        assert_well_formed(cosine_heat_map("t", &many, [large, large]).unwrap().as_str());
     }
 }

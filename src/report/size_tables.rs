@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::table::{Cell, Column, Table, Tone};
+use crate::arch::Variant;
 use crate::note::Family;
 use crate::number::{count, metric, signed_percent};
 use crate::sizes::{Check, SN727_IS_INFERRED, SizeRow, Sizes, Verdict};
@@ -67,7 +68,7 @@ fn parameters_b(rows: &[&SizeRow], name: &str) -> Table {
             Column::right("note", "note"),
             Column::right(
                 "exact",
-                if variant == crate::Variant::Plain { "layer list" } else { "this variant" },
+                if variant == Variant::Plain { "layer list" } else { "this variant" },
             ),
             Column::right("note_formula", "962·S + 576"),
             Column::right("sn727", "sn727 (inferred)"),
@@ -99,12 +100,12 @@ fn memory(rows: &[&SizeRow], name: &str, letter: &str) -> Table {
             Column::right(letter.to_lowercase(), letter),
             Column::right("note_size_mb", "note"),
             Column::right("f32", "f32"),
-            Column::right("size_deviation", "note off"),
+            Column::right("size_deviation", "note is"),
             Column::right("f16", "f16"),
             Column::right("int8", "int8"),
             Column::right("note_ram_mb", "note, RAM"),
             Column::right("training", "training"),
-            Column::right("ram_deviation", "note off"),
+            Column::right("ram_deviation", "note is"),
         ],
     );
     for row in rows {
@@ -122,8 +123,8 @@ fn memory(rows: &[&SizeRow], name: &str, letter: &str) -> Table {
     }
     let batch = rows[0].training.batch;
     table.note(format!(
-        "Training is predicted from the tensors at batch {batch}: 16 bytes a parameter and the \
-         activations; the dataset and the framework are not in it. MB are 10⁶ bytes.",
+        "Training: predicted from the tensors at batch {batch}, 16 bytes a parameter and the \
+         activations; dataset and framework left out. MB are 10⁶ bytes.",
     ));
     table
 }
@@ -151,22 +152,20 @@ fn speed(rows: &[&SizeRow], name: &str, letter: &str) -> Table {
 
 fn own(rows: &[&SizeRow]) -> Table {
     let mut table = Table::new(
-        "Your architectures",
+        "Your architectures, sizes in MB",
         vec![
             Column::left("architecture", "architecture"),
-            Column::left("variant", "variant"),
             Column::right("parameters", "parameters"),
-            Column::right("f32", "f32 MB"),
-            Column::right("f16", "f16 MB"),
-            Column::right("int8", "int8 MB"),
-            Column::right("training", "training MB"),
+            Column::right("f32", "f32"),
+            Column::right("f16", "f16"),
+            Column::right("int8", "int8"),
+            Column::right("training", "training"),
             Column::right("flops_per_vector", "FLOPs/vector"),
         ],
     );
     for row in rows {
         table.row(vec![
             Cell::text(row.architecture.clone()).tone(Tone::Strong),
-            Cell::text(row.arch.variant().to_string()),
             Cell::count(row.parameters),
             Cell::megabytes(row.bytes.f32),
             Cell::megabytes(row.bytes.f16),
@@ -175,8 +174,8 @@ fn own(rows: &[&SizeRow]) -> Table {
             Cell::shown_as(metric(row.flops_per_vector), row.flops_per_vector),
         ]);
     }
-    if rows.iter().any(|row| row.arch.variant() == crate::Variant::Sn727) {
-        table.note(format!("{SN727_IS_INFERRED}."));
+    if rows[0].arch.variant() == Variant::Sn727 {
+        table.note(format!("Variant sn727. {SN727_IS_INFERRED}."));
     }
     table.note(format!("The note has no figures for these. Batch {}.", rows[0].training.batch));
     table
@@ -316,7 +315,7 @@ pub fn size_summary(sizes: &Sizes) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::{Activation, Arch, Variant};
+    use crate::arch::{Activation, Arch};
     use crate::report::table::Terminal;
 
     fn sizes(variant: Variant) -> Sizes {

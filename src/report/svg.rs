@@ -3,7 +3,17 @@
 //!
 //! Plots are drawn at twice their shown size, since the backend places everything on whole pixels.
 
-use plotters::style::RGBColor;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::error::{Error, Result};
+
+/// Height of text as drawn.
+pub(super) const TEXT: i32 = 25;
+
+/// What a plot is drawn on.
+pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Drawn in this colour, a thing takes the colour of the text around the figure.
 pub(super) const INK: RGBColor = RGBColor(1, 2, 3);
@@ -50,6 +60,40 @@ impl Svg {
     }
 }
 
+/// Draws a figure named `title`.
+pub(super) fn draw(
+    size: (u32, u32),
+    title: &str,
+    body: impl FnOnce(&Canvas) -> Result<()>,
+) -> Result<Svg> {
+    let mut drawn = String::new();
+    {
+        let root = SVGBackend::with_string(&mut drawn, size).into_drawing_area();
+        body(&root)?;
+        root.present().map_err(broken)?;
+    }
+    Ok(Svg::finish(&drawn, size, title))
+}
+
+/// Text of the usual size.
+pub(super) fn text(color: RGBAColor, h: HPos, v: VPos, bold: bool) -> TextStyle<'static> {
+    let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
+    // The backend divides the size by this factor.
+    let size = f64::from(TEXT) * 1.24;
+    FontDesc::new(FontFamily::SansSerif, size, style).color(&color).pos(Pos::new(h, v))
+}
+
+/// The same a little smaller.
+pub(super) fn small(style: TextStyle<'static>) -> TextStyle<'static> {
+    let font = style.font.resize(f64::from(TEXT - 3) * 1.24);
+    TextStyle { font, ..style }
+}
+
+/// What the backend has against a drawing.
+pub(super) fn broken<E: std::fmt::Display>(cause: E) -> Error {
+    Error::invalid("plot", format!("could not be drawn: {cause}"))
+}
+
 /// A label as it can stand in XML: no control characters, at most `limit` characters.
 pub(super) fn clean(text: &str, limit: usize) -> String {
     let allowed = |c: char| !c.is_control() && c != '\u{fffe}' && c != '\u{ffff}';
@@ -63,7 +107,7 @@ pub(super) fn clean(text: &str, limit: usize) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// An upright box in pixels.
@@ -97,14 +141,14 @@ impl Area {
 
 /// Width of a text in pixels, roughly: there is no font to ask.
 pub(super) fn text_width(text: &str, size: i32) -> i32 {
-    let ems: f64 = text.chars().map(|c| if c as u32 > 0x2e80 { 1.0 } else { 0.54 }).sum();
+    let ems: f64 = text.chars().map(|c| if c as u32 > 0x2e80 { 1.0 } else { 0.62 }).sum();
     (ems * f64::from(size)).ceil() as i32
 }
 
-/// Finds a place for a label beside each point: the first of some positions around it that
+/// Finds a place for a label of some width beside each point (x, y, width): the first of some positions around it that
 /// covers nothing, else the one that covers least. Returns the labels' areas.
 pub(super) fn place_labels(
-    points: &[(i32, i32, String)],
+    points: &[(i32, i32, i32)],
     size: i32,
     bounds: Area,
     obstacles: &[Area],
@@ -112,8 +156,8 @@ pub(super) fn place_labels(
     let mut taken: Vec<Area> = obstacles.to_vec();
     taken.extend(points.iter().map(|&(x, y, _)| Area::around(x, y, 9)));
     let mut places = Vec::with_capacity(points.len());
-    for (x, y, text) in points {
-        let (w, h) = (text_width(text, size), size + 4);
+    for &(x, y, w) in points {
+        let h = size + 4;
         let at = |left: i32, top: i32| Area { left, top, right: left + w, bottom: top + h };
         let mut candidates = Vec::new();
         for away in [0, 1, 2, 3] {
@@ -130,7 +174,7 @@ pub(super) fn place_labels(
         let cost = |area: &Area| {
             area.outside(&bounds) + taken.iter().map(|other| area.overlap(other)).sum::<i64>()
         };
-        let best = candidates.into_iter().min_by_key(cost).unwrap_or_else(|| at(*x, *y));
+        let best = candidates.into_iter().min_by_key(cost).unwrap_or_else(|| at(x, y));
         taken.push(best);
         places.push(best);
     }
@@ -157,13 +201,54 @@ pub(super) fn spread(wanted: &[i32], gap: i32, top: i32, bottom: i32) -> Vec<i32
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    pub(in crate::report) const EVIL: &str =
+        "</text><script>x</script>\u{0}\n\"'&#010203; =\"#010203\"";
+
+    /// Refuses XML whose tags do not nest, whose attributes are unquoted, or that has a bare `&`,
+    /// a bare `<` or a control character.
+    pub(in crate::report) fn assert_well_formed(xml: &str) {
+        let mut open: Vec<&str> = Vec::new();
+        let mut rest = xml;
+        assert!(xml.chars().all(|c| c == '\n' || !c.is_control()), "control character");
+        while let Some(at) = rest.find('<') {
+            assert_entities(&rest[..at]);
+            let end = rest[at..].find('>').expect("a tag ends") + at;
+            let tag = &rest[at + 1..end];
+            rest = &rest[end + 1..];
+            if let Some(name) = tag.strip_prefix('/') {
+                assert_eq!(open.pop(), Some(name.trim()));
+                continue;
+            }
+            let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+            assert!(name.chars().all(|c| c.is_ascii_alphabetic()), "{name:?}");
+            let parts: Vec<&str> = attributes.trim_end_matches('/').split('"').collect();
+            assert!(parts.len() % 2 == 1, "unbalanced quotes: {tag}");
+            for pair in parts.chunks(2).filter(|pair| pair.len() == 2) {
+                assert!(pair[0].trim().ends_with('='), "{tag}");
+                assert!(!pair[1].contains('<'));
+                assert_entities(pair[1]);
+            }
+            if !attributes.ends_with('/') {
+                open.push(name);
+            }
+        }
+        assert_entities(rest);
+        assert!(open.is_empty(), "left open: {open:?}");
+    }
+
+    fn assert_entities(text: &str) {
+        for after in text.split('&').skip(1) {
+            let name = after.split(';').next().unwrap_or("");
+            assert!(["lt", "gt", "amp", "quot", "apos"].contains(&name), "&{name}");
+        }
+    }
 
     #[test]
     fn labels_keep_clear_of_each_other_and_of_points() {
-        let points: Vec<_> =
-            (0..6).map(|i| (300 + 4 * i, 300 + 7 * i, format!("label {i}"))).collect();
+        let points: Vec<_> = (0..6).map(|i| (300 + 4 * i, 300 + 7 * i, 70 + i)).collect();
         let bounds = Area { left: 0, top: 0, right: 800, bottom: 600 };
         let places = place_labels(&points, 20, bounds, &[]);
         for (i, a) in places.iter().enumerate() {

@@ -193,8 +193,10 @@ impl Table {
                 format!("{}\n", self.title)
             });
         }
-        for columns in self.split(terminal.width) {
-            out.push_str(&self.block(&columns, terminal));
+        let blocks = self.split(terminal.width);
+        let blocks: Vec<String> = blocks.iter().map(|c| self.block(c, terminal)).collect();
+        out.push_str(&blocks.join("\n"));
+        if !self.notes.is_empty() {
             out.push('\n');
         }
         for note in &self.notes {
@@ -311,6 +313,7 @@ pub fn to_ascii(text: &str) -> String {
             '×' => out.push('x'),
             '·' => out.push('*'),
             '²' => out.push_str("^2"),
+            '⁶' => out.push_str("^6"),
             '−' | '–' | '—' | '─' => out.push('-'),
             '…' => out.push_str("..."),
             '≥' => out.push_str(">="),
