@@ -318,7 +318,13 @@ impl Arch {
         let mut all = Vec::new();
         let matrix = |name: &str, rows, cols, inference| {
             [
-                ParameterShape { name: format!("{name}.weight"), rows, cols, matrix: true, inference },
+                ParameterShape {
+                    name: format!("{name}.weight"),
+                    rows,
+                    cols,
+                    matrix: true,
+                    inference,
+                },
                 ParameterShape {
                     name: format!("{name}.bias"),
                     rows: 1,
@@ -474,7 +480,8 @@ mod tests {
 
     #[test]
     fn parses_what_people_write() {
-        for text in ["384-256-192-256-384", "384→256→192→256→384", "384->256->192->256->384"] {
+        for text in ["384-256-192-256-384", "384→256→192→256→384", "384->256->192->256->384"]
+        {
             assert_eq!(text.parse::<Arch>().unwrap(), Arch::family_b(256).unwrap(), "{text}");
         }
         for bad in ["", "384", "384-0-384", "384-x-384", "384--", "99999999999999-2-3"] {

@@ -1,1 +1,3 @@
-fn main() { println!("lnsp"); }
+fn main() {
+    println!("lnsp");
+}
