@@ -4,7 +4,6 @@ mod cpu;
 mod gpu;
 mod lanes;
 mod ledger;
-mod product;
 mod tensor;
 
 pub use cpu::Cpu;
@@ -14,7 +13,6 @@ pub use tensor::Tensor;
 
 pub(crate) use cpu::{par_rows, par_rows2, par_values3};
 pub(crate) use lanes::{LANES, dot, sums, vectorised};
-pub(crate) use product::{Transposed, product};
 
 use tensor::{HostBuffer, Storage};
 

@@ -1,11 +1,12 @@
 //! A linear layer with its activation: `y = act(x · Wᵀ + b)`.
 
 use crate::arch::{Activation, Precision};
-use crate::device::{Device, Gpu, LANES, Tensor, Transposed, dot, par_rows, product, vectorised};
+use crate::device::{Device, Gpu, LANES, Tensor, dot, par_rows, vectorised};
 use crate::error::Result;
 use crate::kernels::activation::apply_block;
 use crate::kernels::pack::unpack_f16;
 use crate::kernels::{WeightRef, expect_shape};
+use crate::linalg::product::{Operand, Threads, multiply};
 
 /// What follows the product.
 #[derive(Debug)]
@@ -95,10 +96,10 @@ fn on_cpu(
         }
     };
     let x = x.host();
-    let block = |first: usize, y: &mut [f32], slope: Option<&mut [f32]>, kind, parallel: bool| {
+    let block = |first: usize, y: &mut [f32], slope: Option<&mut [f32]>, kind, threads| {
         let rows = y.len() / outputs;
-        let x = Transposed::no(&x[first * inputs..(first + rows) * inputs], rows, inputs);
-        product(y, x, Transposed::yes(w, outputs, inputs), false, parallel);
+        let x = Operand::new(&x[first * inputs..(first + rows) * inputs], rows, inputs);
+        multiply(x, Operand::new(w, outputs, inputs).transposed(), y, false, threads);
         if let Some(bias) = bias {
             for row in y.chunks_exact_mut(outputs) {
                 row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
@@ -119,21 +120,21 @@ fn on_cpu(
     if m * inputs * outputs >= 1 << 20 {
         use rayon::prelude::*;
         if m < 2 * rayon::current_num_threads() * BLOCK / 2 {
-            block(0, y, slope, kind, true);
+            block(0, y, slope, kind, Threads::All);
         } else if let Some(slope) = slope {
             y.par_chunks_mut(size)
                 .zip(slope.par_chunks_mut(size))
                 .enumerate()
-                .for_each(|(i, (y, slope))| block(i * BLOCK, y, Some(slope), kind, false));
+                .for_each(|(i, (y, slope))| block(i * BLOCK, y, Some(slope), kind, Threads::One));
         } else {
             y.par_chunks_mut(size)
                 .enumerate()
-                .for_each(|(i, y)| block(i * BLOCK, y, None, kind, false));
+                .for_each(|(i, y)| block(i * BLOCK, y, None, kind, Threads::One));
         }
         return;
     }
     let _ = (m, size);
-    block(0, y, slope, kind, false);
+    block(0, y, slope, kind, Threads::One);
 }
 
 /// Weights above which the product with one vector is shared between the cores.

@@ -9,4 +9,4 @@ mod rows;
 pub(crate) use blocks::map_blocks;
 pub use pca::Pca;
 pub use random::{random_projection, random_rotation};
-pub use rows::{column_means, dot, norm, unit_rows};
+pub use rows::{column_means, norm, unit_rows};

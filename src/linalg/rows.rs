@@ -1,24 +1,6 @@
-//! Sums over rows: dot products, norms, means.
+//! Norms of rows and means of columns.
 
 use crate::matrix::Matrix;
-
-/// Dot product of two rows of one length, in `f32` with sixteen partial sums.
-///
-/// # Panics
-/// In debug builds, if the lengths differ.
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    debug_assert_eq!(a.len(), b.len());
-    const LANES: usize = 16;
-    let mut sums = [0.0f32; LANES];
-    let (chunks_a, chunks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = chunks_a.remainder().iter().zip(chunks_b.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in chunks_a.zip(chunks_b) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
 
 /// Euclidean norm of a row, summed in `f64`.
 pub fn norm(row: &[f32]) -> f64 {
@@ -58,16 +40,6 @@ pub fn column_means(matrix: &Matrix) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dot_of_every_short_length() {
-        for n in 0..70usize {
-            let a: Vec<f32> = (0..n).map(|i| i as f32 - 3.0).collect();
-            let b: Vec<f32> = (0..n).map(|i| 0.5 * i as f32).collect();
-            let expected: f64 = (0..n).map(|i| (i as f64 - 3.0) * 0.5 * i as f64).sum();
-            assert!((f64::from(dot(&a, &b)) - expected).abs() < 1e-1, "{n}");
-        }
-    }
 
     #[test]
     fn rows_without_a_direction_become_zeros() {

@@ -4,8 +4,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::sort_key;
+use crate::device::dot;
 use crate::error::{Error, Result};
-use crate::linalg::{dot, map_blocks, unit_rows};
+use crate::linalg::{map_blocks, unit_rows};
 use crate::matrix::Matrix;
 
 /// Pairs scored by one thread at a time.

@@ -9,9 +9,9 @@ use rand_distr::{Distribution, Normal, Uniform};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::{Arch, Variant};
-use crate::device::{Transposed, product};
 use crate::error::{Error, Result};
 use crate::linalg::Pca;
+use crate::linalg::product::matmul;
 use crate::matrix::Matrix;
 use crate::student::Parameters;
 
@@ -118,10 +118,10 @@ impl Parameters {
                 (read.clone(), offset.clone(), (identity(latent), vec![0.0; latent]))
             } else if layer + 1 == arch.layers() {
                 let up = components.transposed();
-                (times(&up, &read), times_vector(&up, &offset), (Matrix::default(), vec![]))
+                (matmul(&up, &read), times_vector(&up, &offset), (Matrix::default(), vec![]))
             } else {
                 let carrier = Carrier::new(latent, width);
-                let mut weight = times(&carrier.lift, &read);
+                let mut weight = matmul(&carrier.lift, &read);
                 for unit in carrier.used..width {
                     weight.row_mut(unit).iter_mut().for_each(|w| *w = spare.sample(&mut rng));
                 }
@@ -181,16 +181,6 @@ impl Carrier {
 
 fn identity(n: usize) -> Matrix {
     Matrix::from_fn(n, n, |r, c| if r == c { 1.0 } else { 0.0 })
-}
-
-fn times(a: &Matrix, b: &Matrix) -> Matrix {
-    let mut c = Matrix::zeros(a.rows(), b.cols());
-    let (a, b) = (
-        Transposed::no(a.data(), a.rows(), a.cols()),
-        Transposed::no(b.data(), b.rows(), b.cols()),
-    );
-    product(c.data_mut(), a, b, false, true);
-    c
 }
 
 fn times_vector(a: &Matrix, x: &[f32]) -> Vec<f32> {
