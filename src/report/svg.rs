@@ -130,6 +130,12 @@ impl Area {
         i64::from(wide.max(0)) * i64::from(high.max(0))
     }
 
+    /// The way from a point to the nearer end of the middle line.
+    fn distance(&self, x: i32, y: i32) -> i32 {
+        let wide = (self.left - x).max(x - self.right).max(0);
+        wide + ((self.top + self.bottom) / 2 - y).abs()
+    }
+
     fn outside(&self, other: &Area) -> i64 {
         let over = (other.left - self.left).max(0)
             + (self.right - other.right).max(0)
@@ -172,7 +178,11 @@ pub(super) fn place_labels(
             ]);
         }
         let cost = |area: &Area| {
-            area.outside(&bounds) + taken.iter().map(|other| area.overlap(other)).sum::<i64>()
+            let covered: i64 = taken.iter().map(|other| area.overlap(other)).sum();
+            // A label nearer to another point than to its own would be read as that one's.
+            let own = area.distance(x, y);
+            let nearer = points.iter().filter(|p| area.distance(p.0, p.1) + 2 < own).count();
+            area.outside(&bounds) + covered + 600 * nearer as i64
         };
         let best = candidates.into_iter().min_by_key(cost).unwrap_or_else(|| at(x, y));
         taken.push(best);
