@@ -114,7 +114,7 @@ pub fn quality_against_bytes(title: &str, y_label: &str, marks: &[Mark]) -> Resu
             .collect();
         let mut chart = ChartBuilder::on(root)
             .margin_top(64)
-            .margin_right(40)
+            .margin_right(150)
             .x_label_area_size(92)
             .y_label_area_size(120)
             .build_cartesian_2d(Ticked { span: x, ticks }, y.low..y.high)
@@ -128,7 +128,11 @@ pub fn quality_against_bytes(title: &str, y_label: &str, marks: &[Mark]) -> Resu
             own.sort_by(|a, b| a.bytes.total_cmp(&b.bytes));
             obstacles.extend(draw_series(root, &own, PALETTE[i % PALETTE.len()], &at)?);
         }
-        draw_labels(root, &marks, &obstacles, &at)
+        let color = |m: &Mark| {
+            let i = series.iter().position(|name| m.series == *name).unwrap_or(0);
+            PALETTE[i % PALETTE.len()]
+        };
+        draw_labels(root, &marks, &obstacles, &at, &color)
     })
 }
 
@@ -143,6 +147,14 @@ fn draw_series(root: &Canvas, own: &[&Mark], color: RGBColor, at: At) -> Result<
     if path.len() > 1 {
         let line = PathElement::new(path.clone(), color.mix(0.55).stroke_width(3));
         root.draw(&line).map_err(broken)?;
+    }
+    for ends in path.windows(2) {
+        let ((x0, y0), (x1, y1)) = (ends[0], ends[1]);
+        let steps = ((x1 - x0).abs().max((y1 - y0).abs()) / 12).max(1);
+        covered.extend(
+            (0..=steps)
+                .map(|i| Area::around(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, 3)),
+        );
     }
     for (mark, (x, y)) in own.iter().zip(path) {
         let finite = |i: &(f64, f64)| i.0.is_finite() && i.1.is_finite();
@@ -161,8 +173,14 @@ fn draw_series(root: &Canvas, own: &[&Mark], color: RGBColor, at: At) -> Result<
     Ok(covered)
 }
 
-/// A label beside every mark that has one, with a thin line to its point where it stands far off.
-fn draw_labels(root: &Canvas, marks: &[&Mark], obstacles: &[Area], at: At) -> Result<()> {
+/// A label in its series' colour beside every mark that has one, with a thin line to its point where it stands far off.
+fn draw_labels(
+    root: &Canvas,
+    marks: &[&Mark],
+    obstacles: &[Area],
+    at: At,
+    color: &dyn Fn(&Mark) -> RGBColor,
+) -> Result<()> {
     let size = TEXT - 3;
     let mut named: Vec<&Mark> =
         marks.iter().copied().filter(|m| !m.label.trim().is_empty()).collect();
@@ -185,7 +203,8 @@ fn draw_labels(root: &Canvas, marks: &[&Mark], obstacles: &[Area], at: At) -> Re
             let leader = PathElement::new(vec![(x, y), (near, middle)], INK.mix(0.25));
             root.draw(&leader).map_err(broken)?;
         }
-        let style = small(text(INK.mix(0.9), HPos::Left, VPos::Center, mark.emphasis));
+        let ink = color(mark).to_rgba();
+        let style = small(text(ink, HPos::Left, VPos::Center, mark.emphasis));
         let label = clean(&mark.label, 40);
         root.draw_text(&label, &style, (area.left, middle)).map_err(broken)?;
     }

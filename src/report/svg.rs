@@ -130,6 +130,12 @@ impl Area {
         i64::from(wide.max(0)) * i64::from(high.max(0))
     }
 
+    /// The way from a point to the nearer end of the middle line.
+    fn distance(&self, x: i32, y: i32) -> i32 {
+        let wide = (self.left - x).max(x - self.right).max(0);
+        wide + ((self.top + self.bottom) / 2 - y).abs()
+    }
+
     fn outside(&self, other: &Area) -> i64 {
         let over = (other.left - self.left).max(0)
             + (self.right - other.right).max(0)
@@ -172,7 +178,11 @@ pub(super) fn place_labels(
             ]);
         }
         let cost = |area: &Area| {
-            area.outside(&bounds) + taken.iter().map(|other| area.overlap(other)).sum::<i64>()
+            let covered: i64 = taken.iter().map(|other| area.overlap(other)).sum();
+            // A label nearer to another point than to its own would be read as that one's.
+            let own = area.distance(x, y);
+            let nearer = points.iter().any(|p| area.distance(p.0, p.1) + 2 < own);
+            area.outside(&bounds) + covered + 400 * i64::from(nearer)
         };
         let best = candidates.into_iter().min_by_key(cost).unwrap_or_else(|| at(x, y));
         taken.push(best);
@@ -248,7 +258,7 @@ pub(super) mod tests {
 
     #[test]
     fn labels_keep_clear_of_each_other_and_of_points() {
-        let points: Vec<_> = (0..6).map(|i| (300 + 4 * i, 300 + 7 * i, 70 + i)).collect();
+        let points: Vec<_> = (0..6).map(|i| (300 + 4 * i, 300 + 15 * i, 70 + i)).collect();
         let bounds = Area { left: 0, top: 0, right: 800, bottom: 600 };
         let places = place_labels(&points, 20, bounds, &[]);
         for (i, a) in places.iter().enumerate() {
