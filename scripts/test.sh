@@ -62,7 +62,10 @@ on() {
 if cargo nextest --version >/dev/null 2>&1; then
     run_tests() { cargo nextest run --workspace --release --no-fail-fast "$@"; }
 else
-    run_tests() { cargo test --workspace --release --no-fail-fast --tests "$@"; }
+    run_tests() {
+        [ $# -gt 0 ] || set -- --tests
+        cargo test --workspace --release --no-fail-fast "$@"
+    }
 fi
 
 gpu_tests=()
