@@ -19,7 +19,7 @@ pub const NOTE_LATENT: usize = 192;
 pub const SN727_HEADS: usize = 3;
 /// The largest width that is accepted: two of them multiplied, and a few layers of that in bytes,
 /// stay within 64 bits, and one alone within the 32-bit `usize` of a browser.
-pub const MAX_WIDTH: usize = 1 << 28;
+pub const MAX_WIDTH: usize = 1 << 31;
 
 /// The non-linearity after every hidden layer but the latent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
