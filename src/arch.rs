@@ -17,8 +17,9 @@ pub const TEACHER_WIDTH: usize = 384;
 pub const NOTE_LATENT: usize = 192;
 /// Heads of the self-attention in the `sn727` variant.
 pub const SN727_HEADS: usize = 3;
-/// The largest width that is accepted: beyond it sizes overflow long before memory suffices.
-pub const MAX_WIDTH: usize = 1 << 32;
+/// The largest width that is accepted: two of them multiplied, and a few layers of that in bytes,
+/// stay within 64 bits, and one alone within the 32-bit `usize` of a browser.
+pub const MAX_WIDTH: usize = 1 << 31;
 
 /// The non-linearity after every hidden layer but the latent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -218,12 +219,12 @@ impl Arch {
                     "the sn727 variant has five widths, such as 384-256-192-256-384".into(),
                 ));
             }
-            if widths[2] % SN727_HEADS != 0 {
+            if !widths[2].is_multiple_of(SN727_HEADS) {
                 return Err(refuse(format!(
                     "the latent of sn727 must be divisible by its {SN727_HEADS} heads"
                 )));
             }
-            if widths[1] > widths[2] * 1_000_000 {
+            if widths[1] / 1_000_000 > widths[2] {
                 return Err(refuse("the hidden is out of all proportion to the latent".into()));
             }
         }

@@ -7,10 +7,24 @@
 #![warn(missing_docs)]
 
 pub mod arch;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod codes;
 pub mod device;
 pub mod error;
+pub mod format;
 pub mod kernels;
+pub mod linalg;
 pub mod matrix;
+pub mod metrics;
+pub mod note;
+pub mod number;
+#[cfg(feature = "cli")]
+pub mod report;
+pub mod sizes;
+pub mod source;
+pub mod student;
+pub mod train;
 
 pub use arch::{Activation, Arch, Precision, Variant};
 pub use error::{Error, Result};

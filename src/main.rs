@@ -1,3 +1,7 @@
-fn main() {
-    println!("lnsp");
+//! The command `lnsp`; everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lnsp::cli::main()
 }

@@ -3,8 +3,8 @@
 mod choice;
 mod cpu;
 mod gpu;
+mod lanes;
 mod ledger;
-mod product;
 mod tensor;
 
 pub use choice::{DeviceChoice, open};
@@ -15,7 +15,7 @@ pub use tensor::Tensor;
 
 pub(crate) use cpu::{par_rows, par_rows2, par_values3};
 pub(crate) use gpu::{Dispatch, Rows, TILED_ROWS, cut_rows, grid, only, word};
-pub(crate) use product::{Transposed, product};
+pub(crate) use lanes::{LANES, dot, sums, vectorised};
 
 use tensor::{HostBuffer, Storage};
 

@@ -1,6 +1,8 @@
 //! One step of AdamW with decoupled weight decay and clipping by the global gradient norm.
 
-use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_values3, word};
+use crate::device::{
+    Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_values3, vectorised, word,
+};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -114,7 +116,7 @@ fn on_cpu(
     let second = second_moment.host_mut();
     par_values3([parameter.host_mut(), moments, second], |first, [p, m, v]| {
         let g = &gradient[first..first + p.len()];
-        pulp::Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {

@@ -42,7 +42,11 @@ pub(crate) fn check_heads(
     sequence: usize,
 ) -> Result<usize> {
     let (tokens, triple) = qkv.shape();
-    if heads == 0 || triple % (3 * heads) != 0 || sequence == 0 || tokens % sequence != 0 {
+    if heads == 0
+        || sequence == 0
+        || !triple.is_multiple_of(3 * heads)
+        || !tokens.is_multiple_of(sequence)
+    {
         return Err(Error::Shape {
             kernel,
             message: format!(

@@ -1,6 +1,6 @@
 //! Sums of columns, scaled: the gradient of a bias, and the collecting of losses.
 
-use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, word};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, vectorised, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -45,9 +45,14 @@ fn on_gpu(gpu: &Gpu, x: &Tensor, scale: f32, accumulate: bool, sums: &mut Tensor
 fn on_cpu(x: &Tensor, scale: f32, accumulate: bool, sums: &mut Tensor) {
     let n = x.cols();
     let mut total = vec![0.0f32; n];
-    for row in x.host().chunks_exact(n.max(1)) {
-        total.iter_mut().zip(row).for_each(|(t, v)| *t += v);
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for row in x.host().chunks_exact(n.max(1)) {
+                total.iter_mut().zip(row).for_each(|(t, v)| *t += v);
+            }
+        },
+    );
     for (sum, t) in sums.host_mut().iter_mut().zip(total) {
         *sum = scale * t + if accumulate { *sum } else { 0.0 };
     }

@@ -1,6 +1,8 @@
 //! The alignment loss: one minus the cosine of output and target.
 
-use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, word};
+use crate::device::{
+    Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, sums, vectorised, word,
+};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 use crate::kernels::normalize_rows::inverse;
@@ -76,22 +78,27 @@ fn on_cpu(
     let n = out.cols();
     let (out, target) = (out.host(), target.host());
     par_rows2((gradient.host_mut(), n), (losses.host_mut(), 1), |first, gradient, losses| {
-        for (i, (g, loss)) in gradient.chunks_exact_mut(n).zip(losses).enumerate() {
-            let at = (first + i) * n;
-            let (u, t) = (&out[at..at + n], &target[at..at + n]);
-            let (mut uu, mut tt, mut ut) = (0.0, 0.0, 0.0);
-            for (u, t) in u.iter().zip(t) {
-                uu += u * u;
-                tt += t * t;
-                ut += u * t;
-            }
-            let (iu, it) = (inverse(f32::sqrt(uu)), inverse(f32::sqrt(tt)));
-            let cosine = ut * iu * it;
-            *loss = 1.0 - cosine;
-            for ((g, u), t) in g.iter_mut().zip(u).zip(t) {
-                let d = scale * iu * (u * iu * cosine - t * it);
-                *g = if accumulate { *g + d } else { d };
-            }
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, (g, loss)) in gradient.chunks_exact_mut(n).zip(losses).enumerate() {
+                    let at = (first + i) * n;
+                    let (u, t) = (&out[at..at + n], &target[at..at + n]);
+                    let [uu, tt, ut] = sums(
+                        u,
+                        t,
+                        #[inline(always)]
+                        |u, t| [u * u, t * t, u * t],
+                    );
+                    let (iu, it) = (inverse(f32::sqrt(uu)), inverse(f32::sqrt(tt)));
+                    let cosine = ut * iu * it;
+                    *loss = 1.0 - cosine;
+                    for ((g, u), t) in g.iter_mut().zip(u).zip(t) {
+                        let d = scale * iu * (u * iu * cosine - t * it);
+                        *g = if accumulate { *g + d } else { d };
+                    }
+                }
+            },
+        );
     });
 }

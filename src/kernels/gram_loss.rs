@@ -1,6 +1,8 @@
 //! The geometry loss on the cosines within a batch, and the diversity loss beside it.
 
-use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, word};
+use crate::device::{
+    Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, sums, vectorised, word,
+};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -83,18 +85,26 @@ fn on_cpu(
     let (geometry, diversity) = (scale * geometry_weight, scale * diversity_weight);
     par_rows2((cosines.host_mut(), m), (losses.host_mut(), 2), |first, cosines, losses| {
         let rows = cosines.chunks_exact_mut(m).zip(losses.chunks_exact_mut(2)).enumerate();
-        for (i, (c, loss)) in rows {
-            let row = first + i;
-            let own = c[row];
-            let (mut squares, mut differences) = (0.0, 0.0);
-            for (c, t) in c.iter_mut().zip(&teacher[row * m..(row + 1) * m]) {
-                let d = *c - t;
-                differences += d * d;
-                squares += *c * *c;
-                *c = geometry * d + diversity * *c;
-            }
-            c[row] -= diversity * own;
-            (loss[0], loss[1]) = (differences / m as f32, (squares - own * own) / m as f32);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, (c, loss)) in rows {
+                    let row = first + i;
+                    let own = c[row];
+                    let teacher = &teacher[row * m..(row + 1) * m];
+                    let [differences, squares] = sums(
+                        c,
+                        teacher,
+                        #[inline(always)]
+                        |c, t| [(c - t) * (c - t), c * c],
+                    );
+                    for (c, t) in c.iter_mut().zip(teacher) {
+                        *c = geometry * (*c - t) + diversity * *c;
+                    }
+                    c[row] -= diversity * own;
+                    (loss[0], loss[1]) = (differences / m as f32, (squares - own * own) / m as f32);
+                }
+            },
+        );
     });
 }

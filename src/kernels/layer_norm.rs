@@ -1,6 +1,8 @@
 //! LayerNorm over rows, with scale and shift.
 
-use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_rows2, word};
+use crate::device::{
+    Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_rows2, sums, vectorised, word,
+};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -62,14 +64,31 @@ fn on_cpu(x: &Tensor, weight: &Tensor, bias: &Tensor, y: &mut Tensor, statistics
     let (x, weight, bias) = (x.host(), weight.host(), bias.host());
     par_rows2((y.host_mut(), n), (statistics.host_mut(), 2), |first, y, statistics| {
         let rows = x[first * n..].chunks_exact(n);
-        for ((x, y), s) in rows.zip(y.chunks_exact_mut(n)).zip(statistics.chunks_exact_mut(2)) {
-            let mean = x.iter().sum::<f32>() / n as f32;
-            let variance = x.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / n as f32;
-            let inverse = 1.0 / (variance + EPSILON).sqrt();
-            for (((y, x), w), b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
-                *y = (x - mean) * inverse * w + b;
-            }
-            (s[0], s[1]) = (mean, inverse);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((x, y), s) in
+                    rows.zip(y.chunks_exact_mut(n)).zip(statistics.chunks_exact_mut(2))
+                {
+                    let mean = sums(
+                        x,
+                        x,
+                        #[inline(always)]
+                        |v, _| [v],
+                    )[0] / n as f32;
+                    let variance = sums(
+                        x,
+                        x,
+                        #[inline(always)]
+                        |v, _| [(v - mean) * (v - mean)],
+                    )[0] / n as f32;
+                    let inverse = 1.0 / (variance + EPSILON).sqrt();
+                    for (((y, x), w), b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+                        *y = (x - mean) * inverse * w + b;
+                    }
+                    (s[0], s[1]) = (mean, inverse);
+                }
+            },
+        );
     });
 }

@@ -1,10 +1,9 @@
 //! Gradient of a linear layer with respect to its input: `dx = dy · W`.
 
-use crate::device::{
-    Device, Dispatch, Gpu, TILED_ROWS, Tensor, Transposed, cut_rows, product, word,
-};
+use crate::device::{Device, Dispatch, Gpu, TILED_ROWS, Tensor, cut_rows, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
+use crate::linalg::product::{Operand, Threads, multiply};
 
 /// `dx = dy · W`, or `dx += dy · W` if `accumulate`: dy `m × outputs`, W `outputs × inputs`
 /// in f32, dx `m × inputs`.
@@ -23,9 +22,9 @@ pub fn linear_grad_input(
     expect_shape("linear_grad_input", "dx", dx, dy.rows(), inputs)?;
     match device {
         Device::Cpu(_) => {
-            let dy_view = Transposed::no(dy.host(), dy.rows(), outputs);
-            let w = Transposed::no(weight.host(), outputs, inputs);
-            product(dx.host_mut(), dy_view, w, accumulate, true);
+            let dy = Operand::new(dy.host(), dy.rows(), outputs);
+            let weight = Operand::new(weight.host(), outputs, inputs);
+            multiply(dy, weight, dx.host_mut(), accumulate, Threads::All);
             Ok(())
         }
         Device::Gpu(gpu) => on_gpu(gpu, dy, weight, accumulate, dx),

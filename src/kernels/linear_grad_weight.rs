@@ -1,10 +1,9 @@
 //! Gradient of a linear layer with respect to its weight: `dW = dyᵀ · x`.
 
-use crate::device::{
-    Device, Dispatch, Gpu, TILED_ROWS, Tensor, Transposed, cut_rows, product, word,
-};
+use crate::device::{Device, Dispatch, Gpu, TILED_ROWS, Tensor, cut_rows, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
+use crate::linalg::product::{Operand, Threads, multiply};
 
 /// `dW = dyᵀ · x`: dy `m × outputs`, x `m × inputs`, dW `outputs × inputs`.
 ///
@@ -21,9 +20,9 @@ pub fn linear_grad_weight(
     expect_shape("linear_grad_weight", "dweight", dweight, outputs, x.cols())?;
     match device {
         Device::Cpu(_) => {
-            let dy = Transposed::yes(dy.host(), m, outputs);
-            let inputs = Transposed::no(x.host(), m, x.cols());
-            product(dweight.host_mut(), dy, inputs, false, true);
+            let dy = Operand::new(dy.host(), m, outputs).transposed();
+            let x = Operand::new(x.host(), m, x.cols());
+            multiply(dy, x, dweight.host_mut(), false, Threads::All);
             Ok(())
         }
         Device::Gpu(gpu) => on_gpu(gpu, dy, x, dweight),

@@ -1,6 +1,8 @@
 //! The mean-squared-error loss.
 
-use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, word};
+use crate::device::{
+    Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, sums, vectorised, word,
+};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -74,15 +76,25 @@ fn on_cpu(
     let n = out.cols();
     let (out, target) = (out.host(), target.host());
     par_rows2((gradient.host_mut(), n), (losses.host_mut(), 1), |first, gradient, losses| {
-        for (i, (g, loss)) in gradient.chunks_exact_mut(n).zip(losses).enumerate() {
-            let at = (first + i) * n;
-            let mut sum = 0.0;
-            for ((g, u), t) in g.iter_mut().zip(&out[at..at + n]).zip(&target[at..at + n]) {
-                sum += (u - t) * (u - t);
-                let d = scale * 2.0 * (u - t) / n as f32;
-                *g = if accumulate { *g + d } else { d };
-            }
-            *loss = sum / n as f32;
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, (g, loss)) in gradient.chunks_exact_mut(n).zip(losses).enumerate() {
+                    let at = (first + i) * n;
+                    let (u, t) = (&out[at..at + n], &target[at..at + n]);
+                    let [sum] = sums(
+                        u,
+                        t,
+                        #[inline(always)]
+                        |u, t| [(u - t) * (u - t)],
+                    );
+                    for ((g, u), t) in g.iter_mut().zip(u).zip(t) {
+                        let d = scale * 2.0 * (u - t) / n as f32;
+                        *g = if accumulate { *g + d } else { d };
+                    }
+                    *loss = sum / n as f32;
+                }
+            },
+        );
     });
 }

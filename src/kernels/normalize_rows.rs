@@ -1,6 +1,8 @@
 //! Rows scaled to unit length.
 
-use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows2, word};
+use crate::device::{
+    Device, Dispatch, Gpu, Tensor, cut_rows, dot, grid, par_rows2, vectorised, word,
+};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -48,11 +50,16 @@ fn on_cpu(x: &Tensor, y: &mut Tensor, norms: &mut Tensor) {
     let x = x.host();
     par_rows2((y.host_mut(), n), (norms.host_mut(), 1), |first, y, norms| {
         let rows = x[first * n..].chunks_exact(n);
-        for ((x, y), norm) in rows.zip(y.chunks_exact_mut(n)).zip(norms) {
-            *norm = x.iter().map(|v| v * v).sum::<f32>().sqrt();
-            let inverse = inverse(*norm);
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = x * inverse);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((x, y), norm) in rows.zip(y.chunks_exact_mut(n)).zip(norms) {
+                    *norm = dot(x, x).sqrt();
+                    let inverse = inverse(*norm);
+                    y.iter_mut().zip(x).for_each(|(y, x)| *y = x * inverse);
+                }
+            },
+        );
     });
 }
 

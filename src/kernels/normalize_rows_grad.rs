@@ -1,6 +1,8 @@
 //! Gradient of scaling rows to unit length.
 
-use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, par_rows, word};
+use crate::device::{
+    Device, Dispatch, Gpu, Tensor, cut_rows, dot, grid, par_rows, vectorised, word,
+};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 use crate::kernels::normalize_rows::inverse;
@@ -51,14 +53,19 @@ fn on_cpu(y: &Tensor, norms: &Tensor, dy: &Tensor, dx: &mut Tensor) {
     let n = y.cols();
     let (y, norms, dy) = (y.host(), norms.host(), dy.host());
     par_rows(dx.host_mut(), n, |first, dx| {
-        for (i, dx) in dx.chunks_exact_mut(n).enumerate() {
-            let at = (first + i) * n;
-            let (y, dy) = (&y[at..at + n], &dy[at..at + n]);
-            let along: f32 = y.iter().zip(dy).map(|(y, d)| y * d).sum();
-            let inverse = inverse(norms[first + i]);
-            for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
-                *dx = (dy - y * along) * inverse;
-            }
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, dx) in dx.chunks_exact_mut(n).enumerate() {
+                    let at = (first + i) * n;
+                    let (y, dy) = (&y[at..at + n], &dy[at..at + n]);
+                    let along = dot(y, dy);
+                    let inverse = inverse(norms[first + i]);
+                    for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
+                        *dx = (dy - y * along) * inverse;
+                    }
+                }
+            },
+        );
     });
 }

@@ -8,6 +8,7 @@ use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_row
 use crate::error::Result;
 use crate::kernels::weight::shader_variant;
 use crate::kernels::{Weight, WeightRef, expect_shape};
+use crate::matrix::Matrix;
 
 /// Packs `x` (`outputs × inputs`, f32) into `weight` at its precision. int8 takes one scale a
 /// row, its largest magnitude over 127, and rounds to nearest (ties away from zero); a row of
@@ -113,19 +114,33 @@ fn pack_rows(
             let scales = scales.expect("an int8 weight has scales").host_mut();
             let rows = x.chunks_exact(inputs).zip(words.chunks_exact_mut(per_row)).zip(scales);
             for ((row, out), scale) in rows {
-                let largest = row.iter().fold(0.0f32, |a, v| a.max(v.abs()));
-                *scale = largest / 127.0;
-                let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-                for (four, word) in row.chunks(4).zip(out) {
-                    let byte = |i: usize| {
-                        let v = four.get(i).map_or(0.0, |v| (v * inverse).round());
-                        u32::from((v as i8) as u8)
-                    };
-                    *word = byte(0) | byte(1) << 8 | byte(2) << 16 | byte(3) << 24;
-                }
+                let bytes: &mut [i8] = bytemuck::cast_slice_mut(out);
+                *scale = int8_row(row, bytes);
             }
         }
     }
+}
+
+/// Rounds a row to integers and returns its scale: the largest magnitude over 127.
+fn int8_row(row: &[f32], out: &mut [i8]) -> f32 {
+    let largest = row.iter().fold(0.0f32, |a, v| a.max(v.abs()));
+    let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+    out.iter_mut().zip(row).for_each(|(o, v)| *o = (v * inverse).round() as i8);
+    largest / 127.0
+}
+
+/// A matrix as 8-bit integers, row after row, and one scale a row.
+pub(crate) fn int8_rows(x: &Matrix) -> (Vec<i8>, Vec<f32>) {
+    let mut integers = vec![0; x.data().len()];
+    let rows = x.iter_rows().zip(integers.chunks_exact_mut(x.cols().max(1)));
+    let scales = rows.map(|(row, out)| int8_row(row, out)).collect();
+    (integers, scales)
+}
+
+/// The f32 values of a packed row; the row may hold one more.
+pub(crate) fn unpack_f16(words: &[f32], values: &mut [f32]) {
+    let halves: &[u16] = bytemuck::cast_slice(words);
+    halves[..values.len()].reinterpret_cast::<f16>().convert_to_f32_slice(values);
 }
 
 /// The f32 values of a weight of the CPU device.
@@ -141,8 +156,7 @@ pub(crate) fn unpack_rows(weight: WeightRef<'_>, y: &mut [f32]) {
             match precision {
                 Precision::F32 => row.copy_from_slice(bytemuck::cast_slice(words)),
                 Precision::F16 => {
-                    let halves: &[u16] = bytemuck::cast_slice(words);
-                    halves[..row.len()].reinterpret_cast::<f16>().convert_to_f32_slice(row);
+                    unpack_f16(bytemuck::cast_slice(words), row);
                 }
                 Precision::Int8 => {
                     let scale = scales.expect("an int8 weight has scales")[first + i];

@@ -1,6 +1,6 @@
 //! The sum of squares of a tensor: the norm that gradient clipping needs.
 
-use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, only, word};
+use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, dot, only, vectorised, word};
 use crate::error::Result;
 use crate::kernels::expect_shape;
 
@@ -24,11 +24,10 @@ pub fn squared_norm(
                 .host()
                 .chunks(4096)
                 .map(|block| {
-                    let mut lanes = [0.0f32; 16];
-                    for part in block.chunks(16) {
-                        lanes.iter_mut().zip(part).for_each(|(l, v)| *l += v * v);
-                    }
-                    lanes.iter().sum::<f32>()
+                    vectorised(
+                        #[inline(always)]
+                        || dot(block, block),
+                    )
                 })
                 .sum();
             let total = &mut total.host_mut()[0];

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Measures our CPU device beside PyTorch and ONNX Runtime: makes a Python environment (first time:
+# a few gigabytes on Linux), builds ours, runs all of them in turn, prints medians and ratios.
+# Arguments go to peers.py, such as --rounds 9 --width 512. LNSP_PEERS_PYTHON names an interpreter
+# that has the packages already.
+set -eu
+cd "$(dirname "$0")/../.."
+sh scripts/setup-rust.sh
+. scripts/common.sh
+
+python=${LNSP_PEERS_PYTHON:-}
+if [ -z "$python" ]; then
+    venv=benches/peers/.venv
+    python=$venv/bin/python
+    if ! cmp -s benches/peers/requirements.txt "$venv/installed.txt"; then
+        has python3 || fail "python3 is missing; install it with its venv module"
+        say "making $venv with PyTorch and ONNX Runtime"
+        python3 -m venv "$venv" || fail "no venv module; on Debian: apt-get install python3-venv"
+        "$python" -m pip install -q -r benches/peers/requirements.txt
+        cp benches/peers/requirements.txt "$venv/installed.txt"
+    fi
+fi
+
+say "building ours"
+cargo build --release --quiet
+exec "$python" benches/peers/peers.py --lnsp "${CARGO_TARGET_DIR:-target}/release/lnsp" "$@"

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Every check there is, and at the end one line: N passed, N failed. Runs on bash 3.2.
+#
+#   scripts/test.sh        lint, all tests, GPU tests once more on a second device, doc tests
+#   scripts/test.sh gpu    only the GPU tests, on the machine's own default device
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. scripts/common.sh
+exec </dev/null
+
+log=$(mktemp "${TMPDIR:-/tmp}/lnsp-test.XXXXXX")
+trap 'rm -f "$log"' EXIT
+passed=0
+failed=0
+
+# stage NAME COMMAND... : runs it, adds up the counts that cargo or nextest print; a stage that
+# fails without a failed test (it did not compile, a lint) counts as one failure.
+stage() {
+    local name=$1 status counts ok bad
+    shift
+    say "$name"
+    "$@" 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    counts=$(sed "s/$(printf '\033')\[[0-9;]*m//g" "$log" | awk '
+        # nextest: "Summary [ 1.2s] 12 tests run: 11 passed (1 slow), 1 failed, 3 skipped"
+        /^ *Summary \[/ {
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) ok += $(i - 1)
+                if ($i ~ /^failed/ || $i ~ /^timed/) bad += $(i - 1)
+            }
+        }
+        # cargo test: "test result: ok. 11 passed; 1 failed; 0 ignored; ..."
+        /^test result:/ {
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) ok += $(i - 1)
+                if ($i ~ /^failed/) bad += $(i - 1)
+            }
+        }
+        END { print ok + 0, bad + 0 }')
+    ok=${counts% *}
+    bad=${counts#* }
+    if [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+        say "failed: $name"
+        bad=1
+    fi
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+}
+
+# on DRIVER COMMAND... : with this Vulkan driver only; an empty DRIVER means the machine's own.
+on() {
+    local driver=$1
+    shift
+    if [ -n "$driver" ]; then
+        # The older and the newer name of the same variable.
+        VK_ICD_FILENAMES=$driver VK_DRIVER_FILES=$driver "$@"
+    else
+        "$@"
+    fi
+}
+
+if cargo nextest --version >/dev/null 2>&1; then
+    run_tests() { cargo nextest run --workspace --release --no-fail-fast "$@"; }
+else
+    run_tests() {
+        [ $# -gt 0 ] || set -- --tests
+        cargo test --workspace --release --no-fail-fast "$@"
+    }
+fi
+
+gpu_tests=()
+for file in tests/gpu_*.rs; do
+    [ -e "$file" ] && gpu_tests+=(--test "$(basename "$file" .rs)")
+done
+
+if [ "${1:-}" = gpu ]; then
+    [ "${#gpu_tests[@]}" -gt 0 ] || fail "there are no tests/gpu_*.rs"
+    stage "GPU tests on this machine's own device" run_tests "${gpu_tests[@]}"
+else
+    stage "set-up" sh scripts/setup-test.sh
+    stage "lint" sh scripts/lint.sh
+    first=
+    second=
+    if [ "$(uname -s)" = Linux ]; then
+        for driver in /usr/share/vulkan/icd.d/lvp_icd*.json; do
+            [ -e "$driver" ] && first=$driver
+        done
+        [ -e /usr/lib/chromium/vk_swiftshader_icd.json ] &&
+            second=/usr/lib/chromium/vk_swiftshader_icd.json
+        if [ -z "$first$second" ] && [ ! -d /usr/share/vulkan/icd.d ]; then
+            say "NO VULKAN DRIVER: the GPU tests are skipped; install mesa-vulkan-drivers"
+            export LNSP_ALLOW_NO_ADAPTER=1
+        fi
+    fi
+    stage "all tests${first:+, GPU tests on lavapipe}" on "$first" run_tests
+    if [ -n "$second" ] && [ "${#gpu_tests[@]}" -gt 0 ]; then
+        stage "GPU tests on SwiftShader" on "$second" run_tests "${gpu_tests[@]}"
+    fi
+    stage "examples in the documentation" cargo test --workspace --release --doc
+fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,208 @@
+//! The command `lnsp`: one file a subcommand, each an `Args` and a `run`, thin over the library.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{ArgAction, ColorChoice, Parser, Subcommand, ValueEnum};
+
+use crate::arch::{Activation, Arch, Variant};
+
+pub mod bench;
+pub mod decode;
+pub mod demo;
+pub mod devices;
+pub mod encode;
+pub mod eval;
+pub mod progress;
+pub mod sizes;
+pub mod train;
+pub mod ui;
+
+use ui::{Closed, Ui, Usage};
+
+/// Train, measure and try LNSP students: small networks that squeeze a teacher's sentence
+/// embedding through a narrow latent and align the result with the teacher again.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lnsp",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        lnsp demo                       train, evaluate and compare on the bundled vectors\n  \
+        lnsp sizes                      the note's tables beside exact counts\n  \
+        lnsp train --width 512 --out student.safetensors\n  \
+        lnsp eval --student student.safetensors\n\n\
+        Results go to standard output, progress to standard error. `lnsp COMMAND --help` has the rest."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every subcommand takes.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// What every subcommand takes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// Print one JSON document instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Where to compute: auto (the faster one for the work at hand), gpu or cpu.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "DEVICE",
+        hide_possible_values = true
+    )]
+    pub device: DeviceChoice,
+    /// No progress, results and errors only.
+    #[arg(long, short, global = true, action = ArgAction::SetTrue)]
+    pub quiet: bool,
+    /// Colour: always, never, or auto (on a terminal and without NO_COLOR).
+    #[arg(
+        long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN",
+        hide_possible_values = true
+    )]
+    pub color: ColorChoice,
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DeviceChoice {
+    /// Whichever is faster for the work at hand.
+    #[default]
+    Auto,
+    /// The GPU, or an error if there is none.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Recompute the note's tables, with your own architectures beside them.
+    Sizes(sizes::Args),
+    /// List what can compute here and what `auto` picks.
+    Devices(devices::Args),
+    /// Train a student on vectors.
+    Train(train::Args),
+    /// Measure a student against the teacher and every baseline.
+    Eval(eval::Args),
+    /// Turn vectors into latents.
+    Encode(encode::Args),
+    /// Turn latents back into vectors.
+    Decode(decode::Args),
+    /// Measure latency, throughput and memory.
+    Bench(bench::Args),
+    /// Train, evaluate and compare on the bundled vectors, and write a report.
+    Demo(demo::Args),
+}
+
+/// Which student: a width of family B, or any widths.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ArchArgs {
+    /// Hidden width S of 384→S→192→S→384.
+    #[arg(long, value_name = "S", default_value_t = 256, conflicts_with = "arch")]
+    pub width: usize,
+    /// Any widths, such as 384-256-192-256-384.
+    #[arg(long, value_name = "LIST")]
+    pub arch: Option<Arch>,
+    /// plain, or sn727 (an inference from the note's 545K parameters).
+    #[arg(long, default_value_t)]
+    pub variant: Variant,
+    /// gelu or relu.
+    #[arg(long, default_value_t)]
+    pub activation: Activation,
+}
+
+impl ArchArgs {
+    /// The architecture they name.
+    ///
+    /// # Errors
+    /// As [`Arch::new`].
+    pub fn arch(&self) -> anyhow::Result<Arch> {
+        let widths = match &self.arch {
+            Some(arch) => arch.widths().to_vec(),
+            None => family_b(self.width)?.widths().to_vec(),
+        };
+        Ok(Arch::new(widths, self.activation, self.variant)?)
+    }
+}
+
+/// `--width S` as an architecture.
+fn family_b(width: usize) -> anyhow::Result<Arch> {
+    Arch::family_b(width).with_context(|| format!("--width {width}"))
+}
+
+/// Runs the command line of this process; its whole `main`.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) => {
+            // A closed pipe leaves nobody to tell.
+            let _ = refused.print();
+            return ExitCode::from(refused.exit_code() as u8);
+        }
+    };
+    let ui = Ui::new(&cli.global);
+    match run(&cli.command, &ui) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
+    match command {
+        Command::Sizes(args) => sizes::run(args, ui),
+        Command::Devices(args) => devices::run(args, ui),
+        Command::Train(args) => train::run(args, ui),
+        Command::Eval(args) => eval::run(args, ui),
+        Command::Encode(args) => encode::run(args, ui),
+        Command::Decode(args) => decode::run(args, ui),
+        Command::Bench(args) => bench::run(args, ui),
+        Command::Demo(args) => demo::run(args, ui),
+    }
+}
+
+/// 2 for a command line that contradicts itself, 130 for work that Ctrl-C ended, else 1.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<Usage>() {
+        2
+    } else if matches!(error.downcast_ref(), Some(crate::Error::Cancelled)) {
+        130
+    } else {
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn exit_codes() {
+        assert_eq!(exit_code(&anyhow::anyhow!("any")), 1);
+        assert_eq!(exit_code(&anyhow::Error::new(Usage("either".into()))), 2);
+        let cancelled = anyhow::Error::new(crate::Error::Cancelled).context("training");
+        assert_eq!(exit_code(&cancelled), 130);
+    }
+}

@@ -1,0 +1,13 @@
+//! What people read: tables for the terminal, CSV, JSON and HTML, plots as SVG, and the page that
+//! holds them.
+
+pub mod heat_map;
+pub mod html;
+pub mod plot;
+pub mod size_tables;
+pub mod svg;
+pub mod table;
+
+pub use html::{Block, Report, Section};
+pub use svg::Svg;
+pub use table::{Align, Cell, Column, Table, Tone};

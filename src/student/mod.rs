@@ -1,0 +1,146 @@
+//! A student ready for inference, its parameters, its start and its file.
+
+mod file;
+mod forward;
+mod graph;
+mod init;
+mod parameters;
+
+pub use file::{StudentFile, StudentInfo};
+pub use forward::{Activations, Kept, forward, upload};
+pub use graph::{Graph, Op};
+pub use init::Init;
+pub use parameters::Parameters;
+
+use std::cell::RefCell;
+
+use crate::arch::{Arch, Precision};
+use crate::device::{Device, Tensor};
+use crate::error::{Error, Result};
+use crate::kernels::Weight;
+use crate::matrix::Matrix;
+
+/// Rows that [`Student`] runs at once.
+const CHUNK: usize = 1024;
+
+/// A student on a device.
+#[derive(Debug)]
+pub struct Student {
+    arch: Arch,
+    device: Device,
+    precision: Precision,
+    graph: Graph,
+    weights: Vec<Weight>,
+    /// Room for the last batch size, kept so that equal batches allocate nothing.
+    room: RefCell<Option<Activations>>,
+}
+
+impl Student {
+    /// Puts parameters on a device, the matrices at `precision`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] and what the device reports.
+    pub fn new(device: &Device, parameters: &Parameters, precision: Precision) -> Result<Self> {
+        let arch = parameters.arch().clone();
+        Ok(Self {
+            device: device.clone(),
+            precision,
+            graph: Graph::new(&arch),
+            weights: upload(device, parameters, precision)?,
+            arch,
+            room: RefCell::new(None),
+        })
+    }
+
+    /// The architecture.
+    pub fn arch(&self) -> &Arch {
+        &self.arch
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Precision of the matrices.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Bytes of the weights on the device.
+    pub fn bytes(&self) -> u64 {
+        self.weights.iter().map(Weight::bytes).sum()
+    }
+
+    /// Latents (`n × latent`) of vectors (`n × input`).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the vectors have another width, and what the device reports.
+    pub async fn encode(&self, vectors: &Matrix) -> Result<Matrix> {
+        self.run(vectors, 0, self.graph.latent).await
+    }
+
+    /// Vectors (`n × output`) of latents (`n × latent`).
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub async fn decode(&self, latents: &Matrix) -> Result<Matrix> {
+        self.run(latents, self.graph.latent, self.graph.ops.len()).await
+    }
+
+    /// Output vectors (`n × output`) of vectors (`n × input`).
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub async fn reconstruct(&self, vectors: &Matrix) -> Result<Matrix> {
+        self.run(vectors, 0, self.graph.ops.len()).await
+    }
+
+    /// Runs the whole network on a batch that is on the device already and leaves the output
+    /// there: `f` is given it. Nothing is read back, so this is what a benchmark times.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn forward_on_device<T>(
+        &self,
+        activations: &mut Activations,
+        f: impl FnOnce(&Tensor) -> T,
+    ) -> Result<T> {
+        let all = 0..self.graph.ops.len();
+        forward(&self.device, &self.graph, &self.weights, activations, all)?;
+        Ok(f(activations.output()))
+    }
+
+    /// Room for batches of `rows` on the device.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn activations(&self, rows: usize) -> Result<Activations> {
+        Activations::new(&self.device, &self.graph, rows, false)
+    }
+
+    async fn run(&self, vectors: &Matrix, from: usize, to: usize) -> Result<Matrix> {
+        let (width, out) = (self.graph.widths[from], self.graph.widths[to]);
+        if vectors.cols() != width {
+            return Err(Error::invalid(
+                "vectors",
+                format!("are {} wide; the student {} takes {width}", vectors.cols(), self.arch),
+            ));
+        }
+        let mut result = Vec::with_capacity(vectors.rows() * out);
+        for start in (0..vectors.rows()).step_by(CHUNK) {
+            let rows = CHUNK.min(vectors.rows() - start);
+            let kept = self.room.borrow_mut().take();
+            let mut room = match kept {
+                Some(room) if room.values[0].rows() == rows => room,
+                _ => self.activations(rows)?,
+            };
+            let chunk = &vectors.data()[start * width..(start + rows) * width];
+            self.device.write(&mut room.values[from], chunk)?;
+            forward(&self.device, &self.graph, &self.weights, &mut room, from..to)?;
+            result.extend(self.device.read(&room.values[to]).await?);
+            self.room.replace(Some(room));
+        }
+        Matrix::new(vectors.rows(), out, result)
+    }
+}

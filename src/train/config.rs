@@ -1,0 +1,155 @@
+//! The settings of a training.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::student::Init;
+
+/// Every setting of a training; two trainings with the same settings on the same device and
+/// data give the same student.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Passes over the training rows.
+    pub epochs: u32,
+    /// Vectors in a step; the rows left over at the end of an epoch wait for a later one.
+    pub batch: usize,
+    /// The highest learning rate, reached after the warm-up.
+    pub learning_rate: f32,
+    /// The lowest, at the end of the cosine, as a share of the highest.
+    pub final_learning_rate: f32,
+    /// Share of all steps over which the learning rate rises from zero.
+    pub warmup: f32,
+    /// Decoupled weight decay of AdamW, for matrices only.
+    pub weight_decay: f32,
+    /// Global gradient norm above which gradients are scaled down; zero for no clipping.
+    pub clip_norm: f32,
+    /// Weight of 1 − cosine(output, teacher).
+    pub alignment_weight: f32,
+    /// Weight of the mean squared difference between the latents' cosines and the teacher's.
+    pub geometry_weight: f32,
+    /// Weight of the mean squared error of the output.
+    pub mse_weight: f32,
+    /// Weight of the mean squared cosine between latents of different rows.
+    pub diversity_weight: f32,
+    /// Where it starts.
+    pub init: Init,
+    /// Seed of the start, the validation rows and the order of the rows.
+    pub seed: u64,
+    /// Training rows set aside, drawn by the seed, to choose the best epoch and to stop early.
+    pub validation_rows: usize,
+    /// Epochs without a better validation overlap@10 after which training stops; zero for never.
+    pub patience: u32,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            batch: 256,
+            learning_rate: 5e-4,
+            final_learning_rate: 0.01,
+            warmup: 0.05,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            alignment_weight: 1.0,
+            geometry_weight: 30.0,
+            mse_weight: 0.0,
+            diversity_weight: 0.0,
+            init: Init::Spectral,
+            seed: 727,
+            validation_rows: 1000,
+            patience: 0,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Refuses settings that make no sense, naming the flag.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn check(&self) -> Result<()> {
+        let finite = [
+            ("--learning-rate", self.learning_rate, 0.0, f32::MAX),
+            ("--final-learning-rate", self.final_learning_rate, 0.0, 1.0),
+            ("--warmup", self.warmup, 0.0, 1.0),
+            ("--weight-decay", self.weight_decay, 0.0, f32::MAX),
+            ("--clip-norm", self.clip_norm, 0.0, f32::MAX),
+            ("--alignment-weight", self.alignment_weight, 0.0, f32::MAX),
+            ("--geometry-weight", self.geometry_weight, 0.0, f32::MAX),
+            ("--mse-weight", self.mse_weight, 0.0, f32::MAX),
+            ("--diversity-weight", self.diversity_weight, 0.0, f32::MAX),
+        ];
+        for (name, value, low, high) in finite {
+            if !value.is_finite() || value < low || value > high {
+                return Err(Error::invalid(
+                    name,
+                    format!("{value} is not between {low} and {high}"),
+                ));
+            }
+        }
+        if self.learning_rate == 0.0 {
+            return Err(Error::invalid("--learning-rate", "must be above 0"));
+        }
+        if self.batch < 2 {
+            return Err(Error::invalid(
+                "--batch",
+                "must be at least 2 (the Gram loss compares rows)",
+            ));
+        }
+        let weights =
+            [self.alignment_weight, self.geometry_weight, self.mse_weight, self.diversity_weight];
+        if weights.iter().all(|w| *w == 0.0) {
+            return Err(Error::invalid(
+                "--alignment-weight",
+                "all loss weights are 0: nothing to learn",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Learning rate of step `step` (from one) of `total`: a linear rise, then half a cosine.
+    pub fn learning_rate_at(&self, step: u64, total: u64) -> f32 {
+        let warmup = (f64::from(self.warmup) * total as f64).round().max(1.0);
+        let step = step as f64;
+        let share = if step < warmup {
+            step / warmup
+        } else {
+            let done = (step - warmup) / (total as f64 - warmup).max(1.0);
+            let low = f64::from(self.final_learning_rate);
+            low + (1.0 - low) * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
+        };
+        (f64::from(self.learning_rate) * share) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rises_then_falls() {
+        let config = TrainConfig { warmup: 0.1, ..TrainConfig::default() };
+        let rate = |step| config.learning_rate_at(step, 100) / config.learning_rate;
+        assert!((rate(5) - 0.5).abs() < 1e-6);
+        assert!((rate(10) - 1.0).abs() < 1e-6);
+        assert!((rate(55) - 0.505).abs() < 1e-3);
+        assert!((rate(100) - 0.01).abs() < 1e-6);
+    }
+
+    #[test]
+    fn refuses_nonsense() {
+        assert!(TrainConfig::default().check().is_ok());
+        let broken = [
+            TrainConfig { learning_rate: f32::NAN, ..Default::default() },
+            TrainConfig { learning_rate: 0.0, ..Default::default() },
+            TrainConfig { batch: 1, ..Default::default() },
+            TrainConfig { geometry_weight: -1.0, ..Default::default() },
+            TrainConfig { alignment_weight: 0.0, geometry_weight: 0.0, ..Default::default() },
+        ];
+        for config in broken {
+            assert!(config.check().is_err(), "{config:?}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Training a student: losses, the optimiser, the schedule, checkpoints.
+
+mod backward;
+mod checkpoint;
+mod config;
+mod loss;
+mod order;
+mod trainer;
+
+pub use checkpoint::Checkpoint;
+pub use config::TrainConfig;
+pub use loss::{Losses, Objective};
+pub use order::{Split, epoch_order};
+pub use trainer::{Budget, EpochRecord, Progress, Stop, Trainer};
