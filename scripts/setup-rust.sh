@@ -4,10 +4,11 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/common.sh
 
-if ! has cc; then
-    case "$(uname -s)" in
-    Darwin) fail "no C compiler (the linker comes with it); run: xcode-select --install" ;;
-    esac
+if [ "$(uname -s)" = Darwin ]; then
+    # /usr/bin/cc is there even without the tools behind it.
+    xcode-select -p >/dev/null 2>&1 ||
+        fail "no C compiler (the linker comes with it); run: xcode-select --install"
+elif ! has cc; then
     has apt-get || fail "no C compiler (the linker comes with it); install gcc or clang"
     apt_install gcc libc6-dev
 fi
