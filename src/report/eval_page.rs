@@ -115,6 +115,7 @@ fn mark(row: &Row) -> Option<Mark> {
         Kind::Baseline if name.contains("transform") => "transform",
         Kind::Baseline if name.contains("rotated") => "rotated",
         Kind::Baseline if name.starts_with("PCA") && name.contains(", centred") => "centred",
+        Kind::Baseline if name.starts_with("PCA") && name.ends_with("int8") => "PCA int8",
         Kind::Baseline if name.starts_with("PCA") => "PCA",
         Kind::Baseline if name.starts_with("teacher") => "teacher",
         Kind::Baseline => name,
@@ -123,7 +124,9 @@ fn mark(row: &Row) -> Option<Mark> {
         "transform" => format!("transform coding, {}", row.bytes_per_vector),
         "student" if plain(row) => "student".into(),
         "student output" => name.replace("student output", "output"),
-        "PCA" | "centred" => name.replace(", uncentred, f32", "").replace(", uncentred", ""),
+        "PCA" | "PCA int8" | "centred" => {
+            name.replace(", uncentred, f32", "").replace(", uncentred", "")
+        }
         _ => name.to_string(),
     };
     let overlap = row.overlap_at_10?;
