@@ -64,6 +64,16 @@ pub(crate) fn shader_code(kind: Option<Activation>) -> u32 {
     }
 }
 
+impl Activation {
+    /// The activation of one value.
+    pub fn of(self, x: f32) -> f32 {
+        match self {
+            Activation::Gelu => gelu(x),
+            Activation::Relu => x.max(0.0),
+        }
+    }
+}
+
 /// Replaces values by their activation and writes the slope at each, on all cores.
 pub(crate) fn apply_in_place(kind: Activation, y: &mut [f32], slope: Option<&mut [f32]>) {
     match slope {
