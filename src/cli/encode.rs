@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::convert::{Direction, Job, Stored, convert};
 use super::ui::Ui;
+use super::vectors::ReadArgs;
 
 /// Arguments of `lnsp encode`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    lnsp encode --in vectors.npy --out latents.npy\n  \
+    lnsp encode --in vectors.parquet --column embedding --skip-bad --out latents.safetensors")]
 pub struct Args {
     /// The student, as `lnsp train` writes it.
     #[arg(long, value_name = "FILE", default_value = "student.safetensors")]
@@ -13,18 +18,29 @@ pub struct Args {
     /// Vectors, .npy, .safetensors or .parquet.
     #[arg(long = "in", value_name = "FILE")]
     pub input: PathBuf,
+    /// How to read them.
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// Latents, in the format of its ending.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Leave out rows that cannot be used, and count them.
-    #[arg(long)]
-    pub skip_bad: bool,
+    /// Values in that file: f32 or f16 (not in .parquet).
+    #[arg(long, value_enum, default_value_t, value_name = "TYPE", hide_possible_values = true)]
+    pub dtype: Stored,
 }
 
 /// Runs `lnsp encode`.
 ///
 /// # Errors
-/// Not built yet: always.
-pub fn run(_args: &Args, _ui: &Ui) -> anyhow::Result<()> {
-    anyhow::bail!("`lnsp encode` is not built yet")
+/// As [`convert`].
+pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
+    let job = Job {
+        direction: Direction::Encode,
+        student: &args.student,
+        input: &args.input,
+        read: &args.read,
+        out: &args.out,
+        stored: args.dtype,
+    };
+    convert(&job, ui)
 }

@@ -8,15 +8,21 @@ use clap::{ArgAction, ColorChoice, Parser, Subcommand, ValueEnum};
 use crate::arch::{Activation, Arch, Variant};
 
 pub mod bench;
+pub mod convert;
 pub mod decode;
 pub mod demo;
+pub mod device;
 pub mod devices;
 pub mod encode;
 pub mod eval;
+pub mod memory;
 pub mod progress;
+pub mod settings;
 pub mod sizes;
 pub mod train;
+pub mod training;
 pub mod ui;
+pub mod vectors;
 
 use ui::{Closed, Ui, Usage};
 
@@ -106,21 +112,27 @@ pub enum Command {
     Demo(demo::Args),
 }
 
+/// Hidden width of a student of which nothing is said.
+const DEFAULT_WIDTH: usize = 256;
+
 /// Which student: a width of family B, or any widths.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct ArchArgs {
     /// Hidden width S of 384→S→192→S→384.
-    #[arg(long, value_name = "S", default_value_t = 256, conflicts_with = "arch")]
-    pub width: usize,
+    #[arg(
+        long, value_name = "S", conflicts_with = "arch",
+        help = format!("Hidden width S of 384→S→192→S→384 [default: {DEFAULT_WIDTH}]")
+    )]
+    pub width: Option<usize>,
     /// Any widths, such as 384-256-192-256-384.
     #[arg(long, value_name = "LIST")]
     pub arch: Option<Arch>,
-    /// plain, or sn727 (an inference from the note's 545K parameters).
-    #[arg(long, default_value_t)]
-    pub variant: Variant,
-    /// gelu or relu.
-    #[arg(long, default_value_t)]
-    pub activation: Activation,
+    /// plain, or sn727 (an inference from the note's 545K parameters) [default: plain].
+    #[arg(long)]
+    pub variant: Option<Variant>,
+    /// gelu or relu [default: gelu].
+    #[arg(long)]
+    pub activation: Option<Activation>,
 }
 
 impl ArchArgs {
@@ -131,9 +143,31 @@ impl ArchArgs {
     pub fn arch(&self) -> anyhow::Result<Arch> {
         let widths = match &self.arch {
             Some(arch) => arch.widths().to_vec(),
-            None => family_b(self.width)?.widths().to_vec(),
+            None => family_b(self.width.unwrap_or(DEFAULT_WIDTH))?.widths().to_vec(),
         };
-        Ok(Arch::new(widths, self.activation, self.variant)?)
+        let activation = self.activation.unwrap_or_default();
+        Ok(Arch::new(widths, activation, self.variant.unwrap_or_default())?)
+    }
+
+    /// What was given and is otherwise in `other`, in words.
+    ///
+    /// # Errors
+    /// As [`Self::arch`].
+    pub fn differences(&self, other: &Arch) -> anyhow::Result<Vec<String>> {
+        let mut found = Vec::new();
+        if self.width.is_some() || self.arch.is_some() {
+            let given = self.arch()?;
+            if given.widths() != other.widths() {
+                found.push(format!("{given} where it has {other}"));
+            }
+        }
+        if let Some(given) = self.variant.filter(|v| *v != other.variant()) {
+            found.push(format!("--variant {given} where it has {}", other.variant()));
+        }
+        if let Some(given) = self.activation.filter(|a| *a != other.activation()) {
+            found.push(format!("--activation {given} where it has {}", other.activation()));
+        }
+        Ok(found)
     }
 }
 

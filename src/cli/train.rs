@@ -1,14 +1,35 @@
 //! `lnsp train`: train a student on vectors.
 
-use std::path::PathBuf;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::ValueEnum;
+use anyhow::{Context, bail};
+use pollster::block_on;
+use serde::Serialize;
 
-use super::ArchArgs;
-use super::ui::Ui;
+use super::device::open_device;
+use super::settings::Settings;
+use super::training::{self, Checkpoints, Outcome};
+use super::ui::{Ui, Usage};
+use super::vectors::{self, Loaded, ReadArgs, TRAINING, file_name};
+use super::{ArchArgs, memory};
+use crate::arch::{Arch, Precision};
+use crate::error::Error;
+use crate::format::VectorReader;
+use crate::format::files::{AtomicFile, write_whole};
+use crate::number::{count, decimal, megabytes};
+use crate::source::Skipped;
+use crate::student::{Init, StudentFile};
+use crate::train::{Checkpoint, TrainConfig, Trainer};
 
 /// Arguments of `lnsp train`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    lnsp train                                    the bundled vectors, S = 256\n  \
+    lnsp train --width 512 --epochs 40 --out s512.safetensors\n  \
+    lnsp train --vectors mine.npy --arch 768-512-128-512-768 --skip-bad\n  \
+    lnsp train --resume                           go on after Ctrl-C")]
 pub struct Args {
     /// Which student.
     #[command(flatten)]
@@ -16,58 +37,245 @@ pub struct Args {
     /// Vectors to train on, .npy, .safetensors or .parquet [default: the bundled 20,000].
     #[arg(long, value_name = "FILE")]
     pub vectors: Option<PathBuf>,
+    /// Train on the first N vectors only.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<NonZeroUsize>,
+    /// How to read them.
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// Where the student goes.
     #[arg(long, value_name = "FILE", default_value = "student.safetensors")]
     pub out: PathBuf,
-    /// Passes over the vectors.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub epochs: usize,
-    /// Vectors in a step.
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    pub batch: usize,
-    /// Highest learning rate [default: by the initialisation].
-    #[arg(long, value_name = "RATE")]
-    pub rate: Option<f32>,
-    /// Start: spectral (as PCA of the training vectors) or random.
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub init: InitChoice,
-    /// Weight of 1 − cosine between output and teacher.
-    #[arg(long, value_name = "W", default_value_t = 1.0)]
-    pub alignment: f32,
-    /// Weight of the Gram loss: latents keep the cosines between vectors.
-    #[arg(long, value_name = "W", default_value_t = 1.0)]
-    pub geometry: f32,
-    /// Weight of the mean squared error of the output.
-    #[arg(long, value_name = "W", default_value_t = 0.0)]
-    pub mse: f32,
-    /// Weight of the diversity term on the latents.
-    #[arg(long, value_name = "W", default_value_t = 0.0)]
-    pub diversity: f32,
-    /// Seed of everything random.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// Go on from the checkpoint beside the output.
+    /// Weights in that file: f32, f16 or int8; training itself is in f32.
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    pub precision: Precision,
+    /// Where the state of the training is kept on the way [default: OUT.checkpoint].
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Least seconds between two checkpoints.
+    #[arg(
+        long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds,
+        allow_negative_numbers = true
+    )]
+    pub checkpoint_every: f64,
+    /// Go on from the checkpoint, with its settings and the same vectors.
     #[arg(long)]
     pub resume: bool,
-    /// Leave out rows that cannot be used, and count them.
-    #[arg(long)]
-    pub skip_bad: bool,
+    /// How to train.
+    #[command(flatten)]
+    pub settings: Settings,
 }
 
-/// How a student starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum InitChoice {
-    /// As uncentred PCA of the training vectors.
-    #[default]
-    Spectral,
-    /// From random numbers.
-    Random,
+fn seconds(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number")?;
+    let fits = Duration::try_from_secs_f64(value).is_ok();
+    if fits { Ok(value) } else { Err("not a time of 0 seconds or more".into()) }
+}
+
+/// What a training came to, for machines.
+#[derive(Debug, Serialize)]
+struct Summary<'a> {
+    student: &'a Path,
+    arch: &'a Arch,
+    precision: Precision,
+    parameters: u64,
+    file_bytes: usize,
+    training_set: &'a str,
+    vectors: usize,
+    skipped: Skipped,
+    device: String,
+    peak_tensor_bytes: u64,
+    epochs: u32,
+    stopped_early: bool,
+    steps: u64,
+    seconds: f64,
+    vectors_per_second: f64,
+    metrics: &'a std::collections::BTreeMap<String, f64>,
+    training: &'a std::collections::BTreeMap<String, serde_json::Value>,
 }
 
 /// Runs `lnsp train`.
 ///
 /// # Errors
-/// Not built yet: always.
-pub fn run(_args: &Args, _ui: &Ui) -> anyhow::Result<()> {
-    anyhow::bail!("`lnsp train` is not built yet")
+/// Settings, vectors or a checkpoint that do not fit together; an output that cannot be written;
+/// too little memory; a training that diverges; Ctrl-C.
+pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
+    let kept_at = args.checkpoint.clone().unwrap_or_else(|| beside(&args.out));
+    if kept_at == args.out {
+        return Err(Usage("--checkpoint and --out name the same file".into()).into());
+    }
+    let found = find_checkpoint(&kept_at, args.resume)?;
+    let (arch, config) = plan(args, found.as_ref())?;
+    // Refused now rather than after the work.
+    for path in [&args.out, &kept_at] {
+        drop(AtomicFile::create(path)?);
+    }
+    let vectors = read(args, ui, &arch, &config)?;
+    let device = open_device(ui, arch.widths()[1])?;
+    let mut trainer = match &found {
+        Some(found) => {
+            ui.status(&format!("going on from step {}", count(found.step())));
+            block_on(Trainer::resume(&device, found, vectors.rows.clone()))?
+        }
+        None => begin(ui, &device, &arch, &config, &vectors)?,
+    };
+    let every = Duration::from_secs_f64(args.checkpoint_every);
+    let mut checkpoints = Checkpoints::new(&kept_at, every, found.as_ref());
+    drop(found);
+    let outcome = training::train(ui, &mut trainer, Some(&mut checkpoints))?;
+    let file = training::student(&trainer, &vectors, args.precision)?;
+    let bytes = file.to_bytes()?;
+    if let Err(cause) = write_whole(&args.out, &bytes) {
+        // The work must not be lost with its last step.
+        let kept = match checkpoints.write(&mut trainer) {
+            Ok(()) => checkpoints.words(),
+            Err(also) => format!("{} ({also})", checkpoints.words()),
+        };
+        return Err(anyhow::Error::new(cause).context(format!("the student was not saved; {kept}")));
+    }
+    checkpoints.remove(ui);
+    let summary = Summary {
+        student: &args.out,
+        arch: &file.info.arch,
+        precision: args.precision,
+        parameters: arch.parameter_count(),
+        file_bytes: bytes.len(),
+        training_set: &file.info.training_set,
+        vectors: vectors.rows.rows(),
+        skipped: vectors.skipped,
+        device: device.name(),
+        peak_tensor_bytes: device.ledger().usage().peak_bytes,
+        epochs: trainer.progress().epoch,
+        stopped_early: outcome.stopped_early,
+        steps: outcome.steps,
+        seconds: outcome.time.as_secs_f64(),
+        vectors_per_second: outcome.rate,
+        metrics: &file.info.metrics,
+        training: &file.info.training,
+    };
+    if ui.json() {
+        return ui.print_json(&summary);
+    }
+    ui.print(&words(&args.out, bytes.len(), &file, &outcome))?;
+    ui.print(&format!("next: lnsp eval --student {}", args.out.display()))
+}
+
+/// `student.safetensors` → `student.safetensors.checkpoint`.
+fn beside(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".checkpoint");
+    name.into()
+}
+
+/// The checkpoint to go on from, if that is wanted. An unfinished training is not overwritten
+/// by a new one.
+fn find_checkpoint(path: &Path, resume: bool) -> anyhow::Result<Option<Checkpoint>> {
+    let name = path.display().to_string();
+    let read = || -> anyhow::Result<Checkpoint> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        Ok(Checkpoint::from_bytes(&name, &bytes)?)
+    };
+    match (resume, path.exists()) {
+        (true, true) => read().map(Some),
+        (true, false) => {
+            bail!("--resume: there is no checkpoint {name}; start without --resume")
+        }
+        (false, false) => Ok(None),
+        (false, true) if !path.is_file() => Ok(None), // refused as an output
+        (false, true) => match read() {
+            Ok(found) => bail!(
+                "{name} holds an unfinished training (step {}); go on with --resume, or remove \
+                 it to start anew",
+                count(found.step())
+            ),
+            Err(_) => bail!("{name} is there and no checkpoint; name another with --checkpoint"),
+        },
+    }
+}
+
+/// The architecture and settings: the command line's, or those of the checkpoint if the command
+/// line does not contradict them.
+fn plan(args: &Args, found: Option<&Checkpoint>) -> anyhow::Result<(Arch, TrainConfig)> {
+    let Some(found) = found else {
+        return Ok((args.arch.arch()?, args.settings.over(&TrainConfig::default())?));
+    };
+    let mut differences = args.arch.differences(found.arch())?;
+    differences.extend(args.settings.differences(found.config())?);
+    if !differences.is_empty() {
+        return Err(Usage(format!(
+            "--resume goes on with the checkpoint's settings, which differ: {}; leave these out, \
+             or start anew without --resume",
+            differences.join(", ")
+        ))
+        .into());
+    }
+    Ok((found.arch().clone(), found.config().clone()))
+}
+
+/// Reads the vectors, if they and the training fit in memory.
+fn read(args: &Args, ui: &Ui, arch: &Arch, config: &TrainConfig) -> anyhow::Result<Loaded> {
+    let path = match &args.vectors {
+        Some(path) => path.clone(),
+        None => vectors::bundled(TRAINING)?,
+    };
+    let source = args.read.open(&path, None)?;
+    let limit = args.limit.map_or(u64::MAX, |n| n.get() as u64);
+    let rows = source.rows().unwrap_or(0).min(limit);
+    let dataset = rows.saturating_mul(4 * source.width() as u64);
+    memory::check_training(arch, config.batch, dataset, memory::available())?;
+    if source.width() != arch.input() || arch.output() != arch.input() {
+        bail!(
+            "{}: its vectors are {} wide; {arch} must take and give that width: choose it with \
+             --arch",
+            path.display(),
+            source.width()
+        );
+    }
+    Ok(vectors::load(ui, &path, source, args.limit)?)
+}
+
+/// A training at its start.
+pub(super) fn begin(
+    ui: &Ui,
+    device: &crate::device::Device,
+    arch: &Arch,
+    config: &TrainConfig,
+    vectors: &Loaded,
+) -> anyhow::Result<Trainer> {
+    ui.status(&match config.init {
+        Init::Spectral => format!("{arch}, starting as PCA of the vectors"),
+        Init::Random => format!("{arch}, starting from random numbers"),
+    });
+    block_on(Trainer::new(device, arch, config, vectors.rows.clone()))
+        .with_context(|| format!("training on {}", vectors.name))
+}
+
+/// What was learned, in two or three lines.
+pub(super) fn words(path: &Path, bytes: usize, file: &StudentFile, outcome: &Outcome) -> String {
+    let info = &file.info;
+    let mut text = format!(
+        "{}: {}, {} parameters, {} MB in {}\n{} steps in {} s, {} vectors/s{}",
+        file_name(path),
+        info.arch,
+        count(info.arch.parameter_count()),
+        megabytes(bytes as u64),
+        info.precision,
+        count(outcome.steps),
+        decimal(outcome.time.as_secs_f64(), 1),
+        decimal(outcome.rate, 0),
+        if outcome.stopped_early { "; stopped early, for want of progress" } else { "" }
+    );
+    let metric = |name: &str| info.metrics.get(name).copied();
+    if let (Some(epoch), Some(start), Some(best)) = (
+        metric("best_epoch"),
+        metric("start_validation_overlap@10"),
+        metric("validation_overlap@10"),
+    ) {
+        text.push_str(&format!(
+            "\nbest: epoch {epoch}, overlap@10 {} on the vectors set aside ({} at the start)",
+            decimal(best, 4),
+            decimal(start, 4)
+        ));
+    }
+    text
 }

@@ -19,6 +19,9 @@ const KEY: &str = "lnsp";
 /// The largest header that is read.
 const MAX_HEADER: usize = 16 << 20;
 
+/// The teacher of the bundled vectors.
+pub const TEACHER: &str = "sentence-transformers/all-MiniLM-L6-v2";
+
 /// What a student's file says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudentInfo {
@@ -60,7 +63,7 @@ impl StudentInfo {
             format: 1,
             arch: arch.clone(),
             precision: Precision::F32,
-            teacher: "sentence-transformers/all-MiniLM-L6-v2".into(),
+            teacher: TEACHER.into(),
             training_set: "unknown".into(),
             init: Init::Random,
             seed: 0,

@@ -6,7 +6,7 @@ mod graph;
 mod init;
 mod parameters;
 
-pub use file::{StudentFile, StudentInfo};
+pub use file::{StudentFile, StudentInfo, TEACHER};
 pub use forward::{Activations, Kept, forward, upload};
 pub use graph::{Graph, Op};
 pub use init::Init;

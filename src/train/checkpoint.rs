@@ -87,7 +87,7 @@ impl Checkpoint {
         let refuse = |message: String| {
             Error::format(
                 name,
-                format!("not a whole checkpoint: {message}; start without --resume"),
+                format!("not a whole checkpoint: {message}; remove it and start without --resume"),
             )
         };
         if let Some(start) = bytes.get(..8)

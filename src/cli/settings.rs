@@ -1,0 +1,245 @@
+//! The settings of a training as flags: one for each field of [`TrainConfig`], of its name, and
+//! with its default in the help.
+
+use clap::{Arg, ArgMatches, Command};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::student::Init;
+use crate::train::TrainConfig;
+
+/// Flag, of the name of its field of [`TrainConfig`], what its value is called, and what it does.
+const FLAGS: [(&str, &str, &str); 15] = [
+    ("epochs", "N", "Passes over the vectors; the learning rate falls over all of them"),
+    (
+        "batch",
+        "N",
+        "Vectors in a step; more make a steadier gradient and a Gram loss over more pairs",
+    ),
+    (
+        "learning-rate",
+        "RATE",
+        "Highest learning rate, after the warm-up; too high loses what the start gave",
+    ),
+    (
+        "final-learning-rate",
+        "SHARE",
+        "Learning rate at the end of the cosine, as a share of the highest",
+    ),
+    ("warmup", "SHARE", "Share of all steps over which the learning rate rises from zero"),
+    (
+        "weight-decay",
+        "RATE",
+        "Decoupled weight decay of AdamW, on matrices alone; draws weights to zero",
+    ),
+    ("clip-norm", "NORM", "Gradients of a larger norm are scaled down to it; 0: never"),
+    (
+        "alignment-weight",
+        "W",
+        "Weight of 1 − cosine(output, teacher); the output comes to point where the teacher does",
+    ),
+    (
+        "geometry-weight",
+        "W",
+        "Weight of the Gram loss; latents keep the cosines between vectors, and so the neighbours",
+    ),
+    (
+        "mse-weight",
+        "W",
+        "Weight of the mean squared error; the output comes to the teacher's length, too",
+    ),
+    (
+        "diversity-weight",
+        "W",
+        "Weight of the mean squared cosine between latents; spreads them, against the geometry",
+    ),
+    ("init", "START", "Start: spectral (a copy of uncentred PCA of the vectors) or random"),
+    ("seed", "N", "Seed of the start, the validation rows and the order of the vectors"),
+    (
+        "validation-rows",
+        "N",
+        "Vectors set aside to choose the best epoch by, at most a fifth; 0: keep the last epoch",
+    ),
+    (
+        "patience",
+        "N",
+        "Epochs without a better validation overlap@10 after which training stops; 0: never",
+    ),
+];
+
+/// The settings that the command line gives; the others keep their defaults, or what a
+/// checkpoint has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    given: Map<String, Value>,
+}
+
+impl Settings {
+    /// `base` with what was given in its place, and checked.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a value that its setting cannot have.
+    pub fn over(&self, base: &TrainConfig) -> Result<TrainConfig> {
+        let mut config = base.clone();
+        for (field, value) in &self.given {
+            let mut fields = fields(&config);
+            fields.insert(field.clone(), value.clone());
+            config = serde_json::from_value(Value::Object(fields))
+                .map_err(|e| Error::invalid(flag(field), e.to_string()))?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What was given and is otherwise in `other`, in words.
+    ///
+    /// # Errors
+    /// As [`Self::over`].
+    pub fn differences(&self, other: &TrainConfig) -> Result<Vec<String>> {
+        let (ours, theirs) = (fields(&self.over(other)?), fields(other));
+        let differ = theirs.iter().filter(|(field, value)| ours[*field] != **value);
+        Ok(differ
+            .map(|(field, value)| {
+                format!("{} {} where it has {}", flag(field), shown(&ours[field]), shown(value))
+            })
+            .collect())
+    }
+}
+
+/// Every setting by its name. By way of text, so that 0.0005 does not become an f64 of many
+/// digits.
+pub fn fields(config: &TrainConfig) -> Map<String, Value> {
+    let text = serde_json::to_string(config).expect("numbers and words");
+    serde_json::from_str(&text).expect("what was just written")
+}
+
+/// `learning_rate` → `--learning-rate`.
+fn flag(field: &str) -> String {
+    format!("--{}", field.replace('_', "-"))
+}
+
+/// `learning-rate` → `learning_rate`.
+fn field(flag: &str) -> String {
+    flag.replace('-', "_")
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+}
+
+impl clap::Args for Settings {
+    fn augment_args(command: Command) -> Command {
+        let defaults = fields(&TrainConfig::default());
+        FLAGS.into_iter().fold(command, |command, (flag, value_name, help)| {
+            let default = &defaults[&field(flag)];
+            let arg = Arg::new(flag)
+                .long(flag)
+                .value_name(value_name)
+                .allow_negative_numbers(true)
+                .help(format!("{help} [default: {}]", shown(default)));
+            command.arg(match default {
+                Value::String(_) => arg.value_parser(start),
+                Value::Number(n) if n.is_f64() => arg.value_parser(decimal),
+                _ => arg.value_parser(whole),
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for Settings {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        let mut settings = Self::default();
+        settings.update_from_arg_matches(matches)?;
+        Ok(settings)
+    }
+
+    fn update_from_arg_matches(
+        &mut self,
+        matches: &ArgMatches,
+    ) -> std::result::Result<(), clap::Error> {
+        for (flag, ..) in FLAGS {
+            if let Some(value) = matches.get_one::<Value>(flag) {
+                self.given.insert(field(flag), value.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn whole(text: &str) -> std::result::Result<Value, String> {
+    let value: u64 = text.parse().map_err(|_| "not a whole number of 0 or more".to_string())?;
+    Ok(value.into())
+}
+
+fn decimal(text: &str) -> std::result::Result<Value, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_string())?;
+    if !value.is_finite() {
+        return Err("not a finite number".into());
+    }
+    serde_json::from_str(&value.to_string()).map_err(|e| e.to_string())
+}
+
+fn start(text: &str) -> std::result::Result<Value, String> {
+    let init: Init = text.parse().map_err(|e: Error| e.to_string())?;
+    Ok(init.to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, FromArgMatches};
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> std::result::Result<Settings, clap::Error> {
+        let command = Settings::augment_args(Command::new("t").no_binary_name(true));
+        Settings::from_arg_matches(&command.try_get_matches_from(args)?)
+    }
+
+    #[test]
+    fn every_setting_has_a_flag_and_no_other() {
+        let fields = fields(&TrainConfig::default());
+        assert_eq!(fields.len(), FLAGS.len());
+        for (flag, ..) in FLAGS {
+            assert!(fields.contains_key(&field(flag)), "{flag}");
+        }
+    }
+
+    #[test]
+    fn defaults_stay_where_nothing_is_given() {
+        let defaults = TrainConfig::default();
+        assert_eq!(parse(&[]).unwrap().over(&defaults).unwrap(), defaults);
+        let given = ["--epochs", "3", "--learning-rate", "1e-3", "--init", "random", "--warmup=0"];
+        let config = parse(&given).unwrap().over(&defaults).unwrap();
+        let expected = TrainConfig {
+            epochs: 3,
+            learning_rate: 1e-3,
+            init: Init::Random,
+            warmup: 0.0,
+            ..defaults.clone()
+        };
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn differences_name_the_flag() {
+        let base = TrainConfig { epochs: 5, ..TrainConfig::default() };
+        assert!(parse(&["--epochs", "5"]).unwrap().differences(&base).unwrap().is_empty());
+        let found = parse(&["--epochs", "3", "--seed", "1"]).unwrap().differences(&base).unwrap();
+        assert_eq!(found, ["--epochs 3 where it has 5", "--seed 1 where it has 727"]);
+    }
+
+    #[test]
+    fn refuses_what_is_no_value() {
+        for args in [["--epochs", "x"], ["--learning-rate", "NaN"], ["--init", "zero"]] {
+            assert!(parse(&args).is_err(), "{args:?}");
+        }
+        for args in [["--learning-rate", "-1"], ["--epochs", "5000000000"], ["--batch", "1"]] {
+            let message = parse(&args).unwrap().over(&TrainConfig::default()).unwrap_err();
+            assert!(message.to_string().starts_with(args[0]), "{message}");
+        }
+    }
+}
