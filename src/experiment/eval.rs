@@ -334,7 +334,8 @@ impl Judge<'_> {
     fn comparisons(&self) -> Result<Comparisons> {
         let Some(student) = self.find(STUDENT) else { return Ok(Comparisons::default()) };
         let best = |kind: Kind, fits: &dyn Fn(usize) -> bool| {
-            let of_kind = self.scored.iter().filter(|s| s.kind == kind && fits(s.bytes));
+            // Of equals the last one wins: reversed, the first, which is the plainest.
+            let of_kind = self.scored.iter().rev().filter(|s| s.kind == kind && fits(s.bytes));
             of_kind.max_by(|a, b| a.mean_overlap().total_cmp(&b.mean_overlap()))
         };
         let own = self.scored.iter().filter(|s| s.kind == Kind::Student);

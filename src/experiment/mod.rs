@@ -10,3 +10,4 @@ pub use eval::{EvalOptions, VectorSet, evaluate};
 pub use evaluation::{
     Comparison, Comparisons, CosineSample, Evaluation, Kind, Outcome, Row, SetInfo,
 };
+pub use student_codes::STUDENT;

@@ -8,7 +8,7 @@ use crate::matrix::Matrix;
 use crate::student::{Parameters, Student};
 
 /// Name of the row that computes in f32 and stores its latents in f32.
-pub(super) const STUDENT: &str = "student, f32";
+pub const STUDENT: &str = "student, f32";
 /// Name of the same row before any training.
 pub(super) const START: &str = "untrained start, f32";
 

@@ -8,7 +8,9 @@ use super::html::{Block, Report, Section};
 use super::plot::{Curve, Mark, quality_against_bytes, training_curve};
 use crate::arch::Precision;
 use crate::error::Result;
-use crate::experiment::{CosineSample, Evaluation, Kind, Outcome, Row, SetInfo};
+use crate::experiment::{
+    Comparison, CosineSample, Evaluation, Kind, Outcome, Row, STUDENT, SetInfo,
+};
 use crate::number::{count, decimal, megabytes};
 use crate::train::EpochRecord;
 
@@ -58,7 +60,7 @@ fn summary(evaluation: &Evaluation) -> Section {
         let name = pca.rival.split(',').next().unwrap_or("PCA");
         facts.push((format!("{name}, overlap@10"), decimal(pca.rival_overlap, 4)));
     }
-    let lost = |c: &&crate::experiment::Comparison| c.outcome == Outcome::Worse;
+    let lost = |c: &&Comparison| c.outcome == Outcome::Worse;
     let losses: Vec<String> = evaluation
         .comparisons
         .equal_bytes
@@ -88,7 +90,7 @@ fn summary(evaluation: &Evaluation) -> Section {
 
 /// Whether a row is the student with nothing reduced.
 fn plain(row: &Row) -> bool {
-    row.name == "student, f32"
+    row.name == STUDENT
 }
 
 fn bytes_section(evaluation: &Evaluation) -> Result<Option<Section>> {
@@ -109,21 +111,24 @@ fn mark(row: &Row) -> Option<Mark> {
     let name = row.name.as_str();
     let series = match row.kind {
         Kind::Start => return None,
-        Kind::Student if name.contains("weights") || name.contains("all int8") => return None,
-        Kind::Student if name.contains("output") => "student output",
+        Kind::Student if ["weights", "all int8", "output"].iter().any(|w| name.contains(w)) => {
+            return None;
+        }
         Kind::Student => "student",
         Kind::Baseline if name.contains("transform") => "transform",
         Kind::Baseline if name.contains("rotated") => "rotated",
         Kind::Baseline if name.starts_with("PCA") && name.contains(", centred") => "centred",
+        Kind::Baseline if name.starts_with("PCA") && name.ends_with("int8") => "PCA int8",
         Kind::Baseline if name.starts_with("PCA") => "PCA",
         Kind::Baseline if name.starts_with("teacher") => "teacher",
-        Kind::Baseline => name,
+        Kind::Baseline => "not fitted",
     };
     let label = match series {
         "transform" => format!("transform coding, {}", row.bytes_per_vector),
         "student" if plain(row) => "student".into(),
-        "student output" => name.replace("student output", "output"),
-        "PCA" | "centred" => name.replace(", uncentred, f32", "").replace(", uncentred", ""),
+        "PCA" | "PCA int8" | "centred" => {
+            name.replace(", uncentred, f32", "").replace(", uncentred", "")
+        }
         _ => name.to_string(),
     };
     let overlap = row.overlap_at_10?;

@@ -8,7 +8,7 @@ use crate::number::{decimal, signed};
 /// Stands behind the names of codes whose queries keep more precision.
 const ASYMMETRIC: &str = " *";
 
-/// Three tables, each of which fits a terminal of 80 columns.
+/// Three tables; the first two fit a terminal of 80 columns, the third becomes two there.
 pub fn eval_tables(evaluation: &Evaluation) -> Vec<Table> {
     let mut all = vec![neighbours(evaluation), fidelity(evaluation)];
     all.extend(differences(evaluation));
@@ -109,7 +109,8 @@ pub fn differences(evaluation: &Evaluation) -> Option<Table> {
     }
     columns.push(Column::right("to_int8", "− int8"));
     columns.push(Column::right("to_int8_interval", "95 %"));
-    let mut table = Table::new("The student's overlap@10, vector by vector", columns);
+    let title = "The student's overlap@10 less that of others, in thousandths";
+    let mut table = Table::new(title, columns);
     for row in &rows {
         let mut cells = vec![name(row)];
         cells.extend(difference(row.to_pca));
@@ -120,16 +121,18 @@ pub fn differences(evaluation: &Evaluation) -> Option<Table> {
         table.row(cells);
     }
     table.note(format!(
-        "Paired differences with 95 % intervals: to {pca} (uncentred, f32){}, and to the teacher \
+        "Paired, vector by vector, with 95 % intervals: to {pca} (uncentred, f32){}, and to the teacher \
          in int8.",
         if started { ", to the student's own untrained start" } else { "" }
     ));
     (!rows.is_empty()).then_some(table)
 }
 
+/// The bytes have a column of their own, so a name need not end in them.
 fn name(row: &Row) -> Cell {
     let star = if row.asymmetric { ASYMMETRIC } else { "" };
-    Cell::shown_as(format!("{}{star}", row.name), row.name.clone())
+    let short = row.name.trim_end_matches(&format!(", {} bytes", row.bytes_per_vector));
+    Cell::shown_as(format!("{short}{star}"), row.name.clone())
 }
 
 fn number(value: Option<f64>, digits: usize) -> Cell {
@@ -150,8 +153,8 @@ fn difference(of: Option<Interval>) -> [Cell; 2] {
         () if d.high < 0.0 => Tone::Warn,
         () => Tone::Plain,
     };
-    let mean = Cell::shown_as(signed(d.mean, 4), d.mean).tone(tone);
-    [mean, interval(of, &|v| signed(v, 3))]
+    let mean = Cell::shown_as(signed(1e3 * d.mean, 1), d.mean).tone(tone);
+    [mean, interval(of, &|v| signed(1e3 * v, 1))]
 }
 
 /// The student's rows stand out.
