@@ -12,6 +12,7 @@ pub mod cli;
 pub mod codes;
 pub mod device;
 pub mod error;
+pub mod experiment;
 pub mod format;
 pub mod kernels;
 pub mod linalg;

@@ -40,6 +40,16 @@ pub fn decimal(value: f64, digits: usize) -> String {
     }
 }
 
+/// A number with its sign, `digits` after the point: `+0.0012`, `−0.0300`; zero is `0.0000`.
+pub fn signed(value: f64, digits: usize) -> String {
+    let shown = decimal(value.abs(), digits);
+    match shown.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+        true if value < 0.0 => format!("−{shown}"),
+        true => format!("+{shown}"),
+        false => shown,
+    }
+}
+
 /// A share as a signed percentage: `0.842` → `+84 %`; one digit more below ten percent.
 pub fn signed_percent(share: f64) -> String {
     if !share.is_finite() {
@@ -93,6 +103,14 @@ mod tests {
         assert_eq!(megabytes(150_000), "0.15");
         assert_eq!(megabytes(2_500), "0.003");
         assert_eq!(megabytes(0), "0.00");
+    }
+
+    #[test]
+    fn signs() {
+        assert_eq!(signed(0.00123, 4), "+0.0012");
+        assert_eq!(signed(-0.03, 4), "−0.0300");
+        assert_eq!(signed(-0.00001, 4), "0.0000");
+        assert_eq!(signed(f64::NAN, 4), "n/a");
     }
 
     #[test]

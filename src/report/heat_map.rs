@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::svg::{Canvas, INK, PALETTE, Svg, TEXT, broken, clean, draw, small, text};
+use super::svg::{self, Canvas, INK, PALETTE, Svg, TEXT, broken, clean, draw, small, text};
 use crate::error::{Error, Result};
 use crate::number;
 
@@ -21,12 +21,36 @@ pub struct Panel<'a> {
     pub cosines: &'a [f32],
 }
 
+/// Differences of cosines of the same `labels.len()` texts, side by side, colours at their
+/// strongest at ±`reach`.
+///
+/// # Errors
+/// As [`cosine_heat_map`].
+pub fn difference_heat_map(
+    title: &str,
+    labels: &[String],
+    panels: [Panel; 2],
+    reach: f32,
+) -> Result<Svg> {
+    heat_map(title, labels, panels, "difference", reach)
+}
+
 /// Cosines of the same `labels.len()` texts before and after, side by side: blue for alike, brown
 /// for opposed, bare paper at zero.
 ///
 /// # Errors
 /// [`Error::Invalid`] for no labels, more than 64, or a panel that is not `n × n`.
 pub fn cosine_heat_map(title: &str, labels: &[String], panels: [Panel; 2]) -> Result<Svg> {
+    heat_map(title, labels, panels, "cosine", 1.0)
+}
+
+fn heat_map(
+    title: &str,
+    labels: &[String],
+    panels: [Panel; 2],
+    unit: &str,
+    reach: f32,
+) -> Result<Svg> {
     let n = labels.len();
     if n == 0 || n > MAX_ROWS {
         return Err(Error::invalid("heat map", format!("{n} rows; it takes 1 to {MAX_ROWS}")));
@@ -57,7 +81,7 @@ pub fn cosine_heat_map(title: &str, labels: &[String], panels: [Panel; 2]) -> Re
             root.draw_text(&clean(panel.title, 44), &heading, (left, 8)).map_err(broken)?;
             for (i, &cosine) in panel.cosines.iter().enumerate() {
                 let (x, y) = (left + cell * (i % n) as i32, TOP + cell * (i / n) as i32);
-                heat_cell(root, (x, y), cell, cosine)?;
+                heat_cell(root, (x, y), cell, cosine, reach)?;
             }
             for i in (0..n).step_by(every) {
                 let style = small(text(INK.mix(0.6), HPos::Center, VPos::Top, false));
@@ -65,19 +89,20 @@ pub fn cosine_heat_map(title: &str, labels: &[String], panels: [Panel; 2]) -> Re
                 root.draw_text(&(i + 1).to_string(), &style, at).map_err(broken)?;
             }
         }
-        heat_scale(root, LEFT, TOP + side + 56)
+        heat_scale(root, LEFT, TOP + side + 56, unit, reach)
     })
 }
 
-fn heat_color(cosine: f32) -> RGBAColor {
-    let strength = if cosine.is_finite() { f64::from(cosine.abs().min(1.0)) } else { 0.0 };
-    let hue = if cosine < 0.0 { PALETTE[1] } else { PALETTE[0] };
+/// `share` is −1 to 1.
+fn heat_color(share: f32) -> RGBAColor {
+    let strength = if share.is_finite() { f64::from(share.abs().min(1.0)) } else { 0.0 };
+    let hue = if share < 0.0 { PALETTE[1] } else { PALETTE[0] };
     hue.mix(0.85 * strength)
 }
 
-fn heat_cell(root: &Canvas, (x, y): (i32, i32), cell: i32, cosine: f32) -> Result<()> {
+fn heat_cell(root: &Canvas, (x, y): (i32, i32), cell: i32, cosine: f32, reach: f32) -> Result<()> {
     let corner = [(x + 1, y + 1), (x + cell - 1, y + cell - 1)];
-    root.draw(&Rectangle::new(corner, heat_color(cosine).filled())).map_err(broken)?;
+    root.draw(&Rectangle::new(corner, heat_color(cosine / reach).filled())).map_err(broken)?;
     if cell >= 54 {
         let digits = number::decimal(f64::from(cosine), 2);
         let style = text(INK.to_rgba(), HPos::Center, VPos::Center, false);
@@ -88,18 +113,22 @@ fn heat_cell(root: &Canvas, (x, y): (i32, i32), cell: i32, cosine: f32) -> Resul
     Ok(())
 }
 
-/// What the colours mean: nine swatches from −1 to 1.
-fn heat_scale(root: &Canvas, left: i32, top: i32) -> Result<()> {
+/// What the colours mean: nine swatches from −`reach` to `reach`.
+fn heat_scale(root: &Canvas, left: i32, top: i32, unit: &str, reach: f32) -> Result<()> {
     let style = |h| small(text(INK.mix(0.6), h, VPos::Center, false));
-    root.draw_text("cosine  −1", &style(HPos::Right), (left + 116, top + 13)).map_err(broken)?;
+    let end = number::decimal(f64::from(reach), if reach < 1.0 { 3 } else { 0 });
+    let middle = top + 13;
+    let start = format!("{unit}  −{end}");
+    let swatches = left + svg::text_width(&start, TEXT - 3) + 14;
+    root.draw_text(&start, &style(HPos::Left), (left, middle)).map_err(broken)?;
     for step in 0..9 {
-        let x = left + 130 + 44 * step;
+        let x = swatches + 44 * step;
         let corner = [(x, top), (x + 42, top + 26)];
         let color = heat_color(step as f32 / 4.0 - 1.0);
         root.draw(&Rectangle::new(corner, color.filled())).map_err(broken)?;
         root.draw(&Rectangle::new(corner, INK.mix(0.2))).map_err(broken)?;
     }
-    root.draw_text("1", &style(HPos::Left), (left + 130 + 44 * 9 + 12, top + 13)).map_err(broken)
+    root.draw_text(&end, &style(HPos::Left), (swatches + 44 * 9 + 12, middle)).map_err(broken)
 }
 
 #[cfg(test)]

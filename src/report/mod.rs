@@ -1,6 +1,8 @@
 //! What people read: tables for the terminal, CSV, JSON and HTML, plots as SVG, and the page that
 //! holds them.
 
+pub mod eval_page;
+pub mod eval_tables;
 pub mod heat_map;
 pub mod html;
 pub mod plot;

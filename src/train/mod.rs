@@ -5,10 +5,12 @@ mod checkpoint;
 mod config;
 mod loss;
 mod order;
+mod start;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use config::TrainConfig;
 pub use loss::{Losses, Objective};
 pub use order::{Split, epoch_order};
+pub use start::start;
 pub use trainer::{Budget, EpochRecord, Progress, Stop, Trainer};

@@ -12,14 +12,13 @@ use crate::error::{Error, Result};
 use crate::kernels::Weight;
 use crate::kernels::adamw::{AdamW, adamw};
 use crate::kernels::squared_norm::squared_norm;
-use crate::linalg::Pca;
 use crate::matrix::Matrix;
 use crate::metrics::{Neighbours, overlap_at_k};
-use crate::student::{Activations, Graph, Init, Parameters, forward, upload};
+use crate::student::{Activations, Graph, Parameters, forward, upload};
 use crate::train::backward::Gradients;
 use crate::train::checkpoint::{Checkpoint, State, fingerprint};
 use crate::train::loss::{LossRoom, Losses, Objective, StepRecord};
-use crate::train::{Split, TrainConfig, epoch_order};
+use crate::train::{Split, TrainConfig, epoch_order, start};
 
 /// Steps whose losses stay on the device before they are read together.
 const RECORDS: usize = 16;
@@ -125,7 +124,7 @@ impl Trainer {
         data: Arc<Matrix>,
     ) -> Result<Self> {
         let mut trainer = Self::prepare(device, arch, config, data)?;
-        let start = trainer.start()?;
+        let start = start(&trainer.arch, &trainer.config, &trainer.data)?;
         trainer.best = start.values().to_vec();
         trainer.parameters = upload(device, &start, Precision::F32)?;
         let overlap = trainer.validate().await?;
@@ -243,17 +242,6 @@ impl Trainer {
             best: Vec::new(),
             last: Losses::default(),
         })
-    }
-
-    fn start(&self) -> Result<Parameters> {
-        match self.config.init {
-            Init::Random => Ok(Parameters::random(&self.arch, self.config.seed)),
-            Init::Spectral => {
-                let rows = self.data.gather_rows(&self.split.training);
-                let pca = Pca::fit(&rows, false)?.truncated(self.arch.latent())?;
-                Parameters::spectral(&self.arch, &pca, self.config.seed)
-            }
-        }
     }
 
     /// The architecture.
