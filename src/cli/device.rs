@@ -1,0 +1,31 @@
+//! The device that a subcommand computes on.
+
+use super::ui::Ui;
+use super::{DeviceChoice, memory};
+use crate::device::{self, Device, GpuOptions};
+use crate::error::Result;
+use crate::kernels::probe::probe;
+
+/// Opens the device that `--device` asks for; `width` is the hidden width of the work at hand,
+/// by which `auto` decides. Tensors may take what memory is available now, and no more.
+///
+/// # Errors
+/// [`crate::Error::NoDevice`] if a GPU is asked for and there is none.
+pub fn open_device(ui: &Ui, width: usize) -> Result<Device> {
+    Ok(choose(ui.device(), width)?.0)
+}
+
+/// As [`open_device`] for any choice, and why in words.
+///
+/// # Errors
+/// As [`open_device`].
+pub fn choose(choice: DeviceChoice, width: usize) -> Result<(Device, String)> {
+    let choice = match choice {
+        DeviceChoice::Auto => device::DeviceChoice::Auto,
+        DeviceChoice::Gpu => device::DeviceChoice::Gpu,
+        DeviceChoice::Cpu => device::DeviceChoice::Cpu,
+    };
+    let timed = async |device: &Device| probe(device, width).await;
+    let limit = Some(memory::available());
+    pollster::block_on(device::open(choice, &GpuOptions::default(), limit, timed))
+}
