@@ -135,7 +135,7 @@ fn settings_and_data_must_fit() {
     let refused = |arch: &str, config: TrainConfig, data| {
         let arch: Arch = arch.parse().unwrap();
         let trainer = block_on(Trainer::new(&Device::cpu(), &arch, &config, data));
-        trainer.err().expect("a refusal").to_string()
+        trainer.expect_err("a refusal").to_string()
     };
     let wide = refused("384-16-8-16-384", config(), vectors(200, 24));
     assert!(wide.contains("24 wide"), "{wide}");

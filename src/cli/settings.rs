@@ -19,7 +19,8 @@ const FLAGS: [(&str, &str, &str); 15] = [
     (
         "learning-rate",
         "RATE",
-        "Highest learning rate, after the warm-up; too high loses what the start gave",
+        "Highest learning rate, after the warm-up; too high loses what the start gave, which is why \
+         a spectral start with fewer than two units for each latent coordinate gets 0.0001",
     ),
     (
         "final-learning-rate",
@@ -53,17 +54,22 @@ const FLAGS: [(&str, &str, &str); 15] = [
         "W",
         "Weight of the mean squared cosine between latents; spreads them, against the geometry",
     ),
-    ("init", "START", "Start: spectral (a copy of uncentred PCA of the vectors) or random"),
+    (
+        "init",
+        "START",
+        "Start: spectral (a copy of uncentred PCA of the vectors) or random (always so for sn727)",
+    ),
     ("seed", "N", "Seed of the start, the validation rows and the order of the vectors"),
     (
         "validation-rows",
         "N",
-        "Vectors set aside to choose the best epoch by, at most a fifth; 0: keep the last epoch",
+        "Vectors set aside to watch overlap@10 and to stop early by, at most a fifth",
     ),
     (
         "patience",
         "N",
-        "Epochs without a better validation overlap@10 after which training stops; 0: never",
+        "Epochs without a better validation overlap@10 after which training stops and goes back to \
+         the best; 0: train to the end and keep the last",
     ),
 ];
 
@@ -75,6 +81,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The start, if one was given.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is none.
+    pub fn init(&self) -> Result<Option<Init>> {
+        self.given.get("init").and_then(Value::as_str).map(str::parse).transpose()
+    }
+
     /// `base` with what was given in its place, and checked.
     ///
     /// # Errors

@@ -198,8 +198,7 @@ fn find_checkpoint(path: &Path, resume: bool) -> anyhow::Result<Option<Checkpoin
 fn plan(args: &Args, found: Option<&Checkpoint>) -> anyhow::Result<(Arch, TrainConfig)> {
     let Some(found) = found else {
         let arch = args.arch.arch()?;
-        let init = args.settings.over(&TrainConfig::default())?.init;
-        let config = args.settings.over(&TrainConfig::suited_to(&arch, init))?;
+        let config = args.settings.over(&TrainConfig::suited_to(&arch, args.settings.init()?))?;
         return Ok((arch, config));
     };
     let mut differences = args.arch.differences(found.arch())?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arch::Arch;
+use crate::arch::{Arch, Variant};
 use crate::error::{Error, Result};
 use crate::student::Init;
 
@@ -73,9 +73,12 @@ const PAIRED_RATE: f32 = 2e-3;
 const SHIFTED_RATE: f32 = 1e-4;
 
 impl TrainConfig {
-    /// The defaults for an architecture: the learning rate is lower where a spectral start has
-    /// fewer than two units for each latent coordinate.
-    pub fn suited_to(arch: &Arch, init: Init) -> Self {
+    /// The defaults for an architecture. It starts as PCA where it can, which is not promised for
+    /// `sn727`; the learning rate is lower where a spectral start has fewer than two units for
+    /// each latent coordinate. `init` is the caller's wish, if there is one.
+    pub fn suited_to(arch: &Arch, init: Option<Init>) -> Self {
+        let usual = if arch.variant() == Variant::Plain { Init::Spectral } else { Init::Random };
+        let init = init.unwrap_or(usual);
         let hidden = || (1..arch.layers()).filter(|i| *i != arch.latent_index());
         let shifted = hidden().any(|i| arch.widths()[i] < 2 * arch.latent());
         let learning_rate =
@@ -159,10 +162,12 @@ mod tests {
     #[test]
     fn a_shifted_start_gets_the_lower_rate() {
         let rate =
-            |s, init| TrainConfig::suited_to(&Arch::family_b(s).unwrap(), init).learning_rate;
+            |s, init| TrainConfig::suited_to(&Arch::family_b(s).unwrap(), Some(init)).learning_rate;
         assert_eq!(rate(256, Init::Spectral), SHIFTED_RATE);
         assert_eq!(rate(384, Init::Spectral), PAIRED_RATE);
         assert_eq!(rate(256, Init::Random), PAIRED_RATE);
+        let sn727 = Arch::family_b(256).unwrap().with_variant(Variant::Sn727).unwrap();
+        assert_eq!(TrainConfig::suited_to(&sn727, None).init, Init::Random);
     }
 
     #[test]
