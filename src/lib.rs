@@ -30,3 +30,8 @@ pub mod train;
 pub use arch::{Activation, Arch, Precision, Variant};
 pub use error::{Error, Result};
 pub use matrix::Matrix;
+
+/// The README's example, so that the tests run it.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
