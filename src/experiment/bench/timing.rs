@@ -9,6 +9,8 @@ use crate::error::Result;
 const WARM_UP: Duration = Duration::from_millis(200);
 /// Calls of one sample take about this long, so that reading the clock does not count.
 const SAMPLE: Duration = Duration::from_millis(2);
+/// Calls of one sample at most: something may be faster than a clock can tell.
+const MOST_CALLS: usize = 1 << 20;
 /// Samples behind a figure at least.
 const FEWEST: usize = 5;
 /// Consecutive samples within this share of one another are a stable time.
@@ -75,7 +77,7 @@ pub(super) async fn measure(
         let each = took.as_secs_f64() / calls as f64;
         alike = if (each - before).abs() <= STABLE * each { alike + 1 } else { 0 };
         before = each;
-        if took < SAMPLE {
+        if took < SAMPLE && calls < MOST_CALLS {
             calls = more_calls(calls, took);
         } else if alike >= 3 || began.elapsed() >= WARM_UP {
             break;
@@ -93,7 +95,7 @@ pub(super) async fn measure(
 /// slow, and a clock may stand still.
 fn more_calls(calls: usize, took: Duration) -> usize {
     let ratio = SAMPLE.as_secs_f64() / took.as_secs_f64().max(1e-9);
-    (calls as f64 * ratio.clamp(1.1, 10.0)).ceil() as usize
+    ((calls as f64 * ratio.clamp(1.1, 10.0)).ceil() as usize).min(MOST_CALLS)
 }
 
 #[cfg(test)]
