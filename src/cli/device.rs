@@ -15,14 +15,22 @@ use crate::kernels::probe::probe;
 /// # Errors
 /// [`crate::Error::NoDevice`] if a GPU is asked for and there is none.
 pub fn open_device(ui: &Ui, width: usize) -> Result<Device> {
-    let choice = match ui.device() {
+    let (device, why) = choose(ui.device(), width)?;
+    ui.status(&format!("device: {why}"));
+    Ok(device)
+}
+
+/// As [`open_device`] for any choice, and why in words.
+///
+/// # Errors
+/// As [`open_device`].
+pub fn choose(choice: DeviceChoice, width: usize) -> Result<(Device, String)> {
+    let choice = match choice {
         DeviceChoice::Auto => device::DeviceChoice::Auto,
         DeviceChoice::Gpu => device::DeviceChoice::Gpu,
         DeviceChoice::Cpu => device::DeviceChoice::Cpu,
     };
-    let probe = async |device: &Device| probe(device, width).await;
+    let timed = async |device: &Device| probe(device, width).await;
     let limit = Some(memory::available());
-    let (device, why) = block_on(device::open(choice, &GpuOptions::default(), limit, probe))?;
-    ui.status(&format!("device: {why}"));
-    Ok(device)
+    block_on(device::open(choice, &GpuOptions::default(), limit, timed))
 }

@@ -15,6 +15,7 @@ pub mod device;
 pub mod devices;
 pub mod encode;
 pub mod eval;
+pub mod machine;
 pub mod memory;
 pub mod progress;
 pub mod settings;

@@ -197,7 +197,10 @@ fn find_checkpoint(path: &Path, resume: bool) -> anyhow::Result<Option<Checkpoin
 /// line does not contradict them.
 fn plan(args: &Args, found: Option<&Checkpoint>) -> anyhow::Result<(Arch, TrainConfig)> {
     let Some(found) = found else {
-        return Ok((args.arch.arch()?, args.settings.over(&TrainConfig::default())?));
+        let arch = args.arch.arch()?;
+        let init = args.settings.over(&TrainConfig::default())?.init;
+        let config = args.settings.over(&TrainConfig::suited_to(&arch, init))?;
+        return Ok((arch, config));
     };
     let mut differences = args.arch.differences(found.arch())?;
     differences.extend(args.settings.differences(found.config())?);

@@ -188,11 +188,11 @@ fn message(progress: &Progress, rate: f64) -> String {
     )
 }
 
-/// The student of a training's best epoch, with all that is known of how it came about. The same
+/// The student of a training, with all that is known of how it came about. The same
 /// training gives the same file, so nothing in it depends on the clock.
 ///
 /// # Errors
-/// As [`Trainer::best`].
+/// As [`Trainer::student`].
 pub fn student(
     trainer: &Trainer,
     vectors: &Loaded,
@@ -224,5 +224,5 @@ pub fn student(
         metric("final_alignment_loss", f64::from(last.losses.alignment));
         metric("final_geometry_loss", f64::from(last.losses.geometry));
     }
-    Ok(StudentFile { info, parameters: trainer.best()? })
+    Ok(StudentFile { info, parameters: block_on(trainer.student())? })
 }

@@ -1,5 +1,6 @@
 //! Measurements that need the whole of the library: a student beside its baselines.
 
+pub mod bench;
 mod eval;
 mod evaluation;
 mod student_codes;

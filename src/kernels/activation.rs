@@ -64,6 +64,16 @@ pub(crate) fn shader_code(kind: Option<Activation>) -> u32 {
     }
 }
 
+impl Activation {
+    /// The activation of one value.
+    pub fn of(self, x: f32) -> f32 {
+        match self {
+            Activation::Gelu => gelu(x),
+            Activation::Relu => x.max(0.0),
+        }
+    }
+}
+
 /// Replaces values by their activation and writes the slope at each, on all cores.
 pub(crate) fn apply_in_place(kind: Activation, y: &mut [f32], slope: Option<&mut [f32]>) {
     match slope {
@@ -104,6 +114,7 @@ pub(crate) fn apply_block(kind: Activation, y: &mut [f32], slope: Option<&mut [f
     );
 }
 
+#[allow(clippy::approx_constant, reason = "coefficients of a fit; 2/√π is only near the first")]
 /// Numerator of erf(x)/x over x², low power first: a rational fit on |x| ≤ 4 (least squares,
 /// reweighted towards the largest absolute error), 2.1e-8 off in exact arithmetic.
 const ERF_P: [f32; 6] =

@@ -1,6 +1,7 @@
 //! What people read: tables for the terminal, CSV, JSON and HTML, plots as SVG, and the page that
 //! holds them.
 
+pub mod bench_tables;
 pub mod eval_page;
 pub mod eval_tables;
 pub mod heat_map;

@@ -81,7 +81,14 @@ impl StudentFile {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let refuse = |e: &dyn std::fmt::Display| Error::format("student", e.to_string());
         let mut stored: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-        for (shape, values) in self.parameters.iter() {
+        let corrected;
+        let parameters = if self.info.precision == Precision::Int8 {
+            corrected = self.parameters.corrected_for_int8();
+            &corrected
+        } else {
+            &self.parameters
+        };
+        for (shape, values) in parameters.iter() {
             store(&shape, values, self.info.precision, &mut stored);
         }
         let views = stored

@@ -126,6 +126,13 @@ pub fn upload(
 ) -> Result<Vec<Weight>> {
     use crate::arch::Precision;
     let mut all = Vec::new();
+    let corrected;
+    let parameters = if precision == Precision::Int8 {
+        corrected = parameters.corrected_for_int8();
+        &corrected
+    } else {
+        parameters
+    };
     for (shape, values) in parameters.iter() {
         let precision = if shape.matrix { precision } else { Precision::F32 };
         let mut weight = Weight::zeros(device, precision, shape.rows, shape.cols)?;

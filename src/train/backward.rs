@@ -15,6 +15,15 @@ use crate::kernels::multiply::multiply;
 use crate::student::{Activations, Graph, Kept, Op, forward};
 use crate::train::loss::{LossRoom, Objective, StepRecord};
 
+/// What a batch needs besides its gradients.
+pub(crate) struct Rooms<'a> {
+    /// With the batch as its input.
+    pub(crate) activations: &'a mut Activations,
+    pub(crate) losses: &'a mut LossRoom,
+    /// Where the losses go.
+    pub(crate) record: &'a mut StepRecord,
+}
+
 /// Gradients of one batch.
 #[derive(Debug)]
 pub(crate) struct Gradients {
@@ -84,10 +93,9 @@ impl Gradients {
         graph: &Graph,
         objective: &Objective,
         parameters: &[Weight],
-        activations: &mut Activations,
-        room: &mut LossRoom,
-        record: &mut StepRecord,
+        rooms: Rooms<'_>,
     ) -> Result<()> {
+        let Rooms { activations, losses: room, record } = rooms;
         let count = graph.ops.len();
         forward(device, graph, parameters, activations, 0..count)?;
         let teacher = &activations.values[0];

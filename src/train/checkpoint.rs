@@ -36,7 +36,7 @@ pub(crate) struct State {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     pub(crate) state: State,
-    /// Parameters, first moments, second moments, best parameters.
+    /// Parameters, first moments, second moments, and with early stopping the best parameters.
     pub(crate) tensors: [Vec<Matrix>; 4],
 }
 
@@ -102,6 +102,9 @@ impl Checkpoint {
         let state: State = serde_json::from_str(text).map_err(|e| refuse(e.to_string()))?;
         let mut parts: [Vec<Matrix>; 4] = Default::default();
         for (part, into) in PARTS.iter().zip(&mut parts) {
+            if *part == "best" && state.config.patience == 0 {
+                continue;
+            }
             for shape in state.arch.parameters() {
                 let key = format!("{part}.{}", shape.name);
                 let view = tensors.tensor(&key).map_err(|e| refuse(e.to_string()))?;

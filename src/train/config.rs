@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arch::Arch;
 use crate::error::{Error, Result};
 use crate::student::Init;
 
@@ -36,9 +37,10 @@ pub struct TrainConfig {
     pub init: Init,
     /// Seed of the start, the validation rows and the order of the rows.
     pub seed: u64,
-    /// Training rows set aside, drawn by the seed, to choose the best epoch and to stop early.
+    /// Training rows set aside, drawn by the seed, to watch overlap@10 and to stop early by.
     pub validation_rows: usize,
-    /// Epochs without a better validation overlap@10 after which training stops; zero for never.
+    /// Epochs without a better validation overlap@10 after which training stops and goes back to
+    /// the best epoch; zero to train to the end and keep the last step.
     pub patience: u32,
 }
 
@@ -47,24 +49,40 @@ impl Default for TrainConfig {
         Self {
             epochs: 20,
             batch: 256,
-            learning_rate: 5e-4,
+            learning_rate: PAIRED_RATE,
             final_learning_rate: 0.01,
             warmup: 0.05,
             weight_decay: 0.0,
             clip_norm: 1.0,
             alignment_weight: 1.0,
-            geometry_weight: 30.0,
+            geometry_weight: 20.0,
             mse_weight: 0.0,
             diversity_weight: 0.0,
             init: Init::Spectral,
             seed: 727,
-            validation_rows: 1000,
+            validation_rows: 500,
             patience: 0,
         }
     }
 }
 
+/// Learning rate where the start carries every latent coordinate by a pair of units, or is random.
+const PAIRED_RATE: f32 = 2e-3;
+/// Learning rate where some coordinates ride on a shifted unit: each of its weights is multiplied
+/// by that shift, and at the higher rate training loses what the start gave.
+const SHIFTED_RATE: f32 = 1e-4;
+
 impl TrainConfig {
+    /// The defaults for an architecture: the learning rate is lower where a spectral start has
+    /// fewer than two units for each latent coordinate.
+    pub fn suited_to(arch: &Arch, init: Init) -> Self {
+        let hidden = || (1..arch.layers()).filter(|i| *i != arch.latent_index());
+        let shifted = hidden().any(|i| arch.widths()[i] < 2 * arch.latent());
+        let learning_rate =
+            if init == Init::Spectral && shifted { SHIFTED_RATE } else { PAIRED_RATE };
+        Self { init, learning_rate, ..Self::default() }
+    }
+
     /// Refuses settings that make no sense, naming the flag.
     ///
     /// # Errors
@@ -136,6 +154,15 @@ mod tests {
         assert!((rate(10) - 1.0).abs() < 1e-6);
         assert!((rate(55) - 0.505).abs() < 1e-3);
         assert!((rate(100) - 0.01).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_shifted_start_gets_the_lower_rate() {
+        let rate =
+            |s, init| TrainConfig::suited_to(&Arch::family_b(s).unwrap(), init).learning_rate;
+        assert_eq!(rate(256, Init::Spectral), SHIFTED_RATE);
+        assert_eq!(rate(384, Init::Spectral), PAIRED_RATE);
+        assert_eq!(rate(256, Init::Random), PAIRED_RATE);
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::train::TrainConfig;
 pub(crate) const HEAD_SHARE: f32 = 0.5;
 
 /// The weights of the loss
-/// `a · mean_i(1 − cos(o_i, t_i)) + g · mean_ij(cos(z_i, z_j) − cos(t_i, t_j))²
-/// + q · mean_ij(o_ij − t_ij)² + d · 1/m² Σ_{i≠j} cos(z_i, z_j)²`
+/// `a · mean_i(1 − cos(o_i, t_i)) + g · mean_ij((cos(z_i, z_j) − cos(t_i, t_j))²) + q · R + d · D`
+/// with `R = mean_ij((o_ij − t_ij)²)` and `D = 1/m² Σ_{i≠j} cos(z_i, z_j)²`
 /// for outputs o, latents z and teacher vectors t of a batch of m; `sn727` adds half the
 /// alignment term for its extra head.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,6 +6,7 @@ mod config;
 mod loss;
 mod order;
 mod start;
+mod step;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
@@ -13,4 +14,5 @@ pub use config::TrainConfig;
 pub use loss::{Losses, Objective};
 pub use order::{Split, epoch_order};
 pub use start::start;
+pub use step::Step;
 pub use trainer::{Budget, EpochRecord, Progress, Stop, Trainer};

@@ -6,22 +6,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
-use crate::arch::{Arch, Precision};
-use crate::device::{Device, Tensor};
+use crate::arch::Arch;
+use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::kernels::Weight;
-use crate::kernels::adamw::{AdamW, adamw};
-use crate::kernels::squared_norm::squared_norm;
+use crate::kernels::adamw::AdamW;
 use crate::matrix::Matrix;
 use crate::metrics::{Neighbours, overlap_at_k};
-use crate::student::{Activations, Graph, Parameters, forward, upload};
-use crate::train::backward::Gradients;
+use crate::student::Parameters;
 use crate::train::checkpoint::{Checkpoint, State, fingerprint};
-use crate::train::loss::{LossRoom, Losses, Objective, StepRecord};
+use crate::train::loss::{Losses, Objective};
+use crate::train::step::{RECORDS, Step};
 use crate::train::{Split, TrainConfig, epoch_order, start};
 
-/// Steps whose losses stay on the device before they are read together.
-const RECORDS: usize = 16;
 /// Neighbours that the validation counts.
 const VALIDATION_K: usize = 10;
 
@@ -87,25 +83,17 @@ pub struct EpochRecord {
 /// A student in training.
 #[derive(Debug)]
 pub struct Trainer {
-    device: Device,
     arch: Arch,
-    graph: Graph,
     config: TrainConfig,
-    objective: Objective,
     data: Arc<Matrix>,
     split: Split,
     truth: Option<Neighbours>,
-    parameters: Vec<Weight>,
-    moments: [Vec<Tensor>; 2],
-    decays: Vec<bool>,
-    gradients: Gradients,
-    activations: Activations,
-    room: LossRoom,
-    records: Vec<StepRecord>,
-    unread: usize,
+    step: Step,
     batch: Vec<f32>,
+    /// The epoch whose order of rows is at hand.
     order: (u32, Vec<usize>),
     state: State,
+    /// The best epoch's parameters, if early stopping may want them back.
     best: Vec<Matrix>,
     last: Losses,
 }
@@ -123,10 +111,21 @@ impl Trainer {
         config: &TrainConfig,
         data: Arc<Matrix>,
     ) -> Result<Self> {
-        let mut trainer = Self::prepare(device, arch, config, data)?;
-        let start = start(&trainer.arch, &trainer.config, &trainer.data)?;
-        trainer.best = start.values().to_vec();
-        trainer.parameters = upload(device, &start, Precision::F32)?;
+        check(arch, config, &data)?;
+        let start = start(arch, config, &data)?;
+        let state = State {
+            format: 1,
+            arch: arch.clone(),
+            config: config.clone(),
+            data_fingerprint: fingerprint(&data),
+            step: 0,
+            history: Vec::new(),
+            epoch_sum: Losses::default(),
+            epoch_steps: 0,
+            best: (0, 0.0),
+            stopped_early: false,
+        };
+        let mut trainer = Self::prepare(device, &start, state, data)?;
         let overlap = trainer.validate().await?;
         trainer.state.best = (0, overlap.unwrap_or(0.0));
         trainer.state.history.push(EpochRecord {
@@ -148,60 +147,29 @@ impl Trainer {
         data: Arc<Matrix>,
     ) -> Result<Self> {
         let state = &checkpoint.state;
-        let mut trainer = Self::prepare(device, &state.arch, &state.config, data)?;
-        if trainer.state.data_fingerprint != state.data_fingerprint {
+        check(&state.arch, &state.config, &data)?;
+        if fingerprint(&data) != state.data_fingerprint {
             return Err(Error::invalid(
                 "--resume",
                 "the checkpoint was made from other vectors; give the same ones, or start anew",
             ));
         }
         let [parameters, first, second, best] = &checkpoint.tensors;
-        let all = Parameters::new(&state.arch, parameters.clone())?;
-        trainer.parameters = upload(device, &all, Precision::F32)?;
-        for (tensors, values) in trainer.moments.iter_mut().zip([first, second]) {
-            for (tensor, value) in tensors.iter_mut().zip(values) {
-                device.write(tensor, value.data())?;
-            }
-        }
+        let parameters = Parameters::new(&state.arch, parameters.clone())?;
+        let mut trainer = Self::prepare(device, &parameters, state.clone(), data)?;
+        trainer.step.write_moments([first, second])?;
         trainer.best = best.clone();
-        trainer.state = state.clone();
         Ok(trainer)
     }
 
-    /// Everything but the parameters.
     fn prepare(
         device: &Device,
-        arch: &Arch,
-        config: &TrainConfig,
+        parameters: &Parameters,
+        state: State,
         data: Arc<Matrix>,
     ) -> Result<Self> {
-        config.check()?;
-        if data.cols() != arch.input() || arch.input() != arch.output() {
-            return Err(Error::invalid(
-                "vectors",
-                format!("are {} wide; {arch} must take and give that width", data.cols()),
-            ));
-        }
+        let config = state.config.clone();
         let split = Split::new(data.rows(), config.validation_rows, config.seed);
-        if split.training.len() < config.batch {
-            return Err(Error::invalid(
-                "--batch",
-                format!(
-                    "{} is more than the {} rows to train on ({} of {} are set aside for \
-                     validation)",
-                    config.batch,
-                    split.training.len(),
-                    split.validation.len(),
-                    data.rows()
-                ),
-            ));
-        }
-        let graph = Graph::new(arch);
-        let objective = Objective::new(config);
-        let shapes = arch.parameters();
-        let blank = || shapes.iter().map(|p| device.zeros(p.rows, p.cols)).collect::<Result<_>>();
-        let moments = [blank()?, blank()?];
-        let parameters = upload(device, &Parameters::zeros(arch), Precision::F32)?;
         let truth = (split.validation.len() > VALIDATION_K)
             .then(|| {
                 let rows = data.gather_rows(&split.validation);
@@ -209,38 +177,17 @@ impl Trainer {
             })
             .transpose()?;
         Ok(Self {
-            gradients: Gradients::new(device, &graph, &parameters, config.batch)?,
-            activations: Activations::new(device, &graph, config.batch, true)?,
-            room: LossRoom::new(device, &objective, config.batch, arch.input(), arch.latent())?,
-            records: (0..RECORDS).map(|_| StepRecord::new(device)).collect::<Result<_>>()?,
-            unread: 0,
-            batch: vec![0.0; config.batch * arch.input()],
+            step: Step::new(device, parameters, &Objective::new(&config), config.batch)?,
+            batch: vec![0.0; config.batch * data.cols()],
             order: (u32::MAX, Vec::new()),
-            decays: shapes.iter().map(|p| p.matrix).collect(),
-            state: State {
-                format: 1,
-                arch: arch.clone(),
-                config: config.clone(),
-                data_fingerprint: fingerprint(&data),
-                step: 0,
-                history: Vec::new(),
-                epoch_sum: Losses::default(),
-                epoch_steps: 0,
-                best: (0, 0.0),
-                stopped_early: false,
-            },
-            device: device.clone(),
-            arch: arch.clone(),
-            config: config.clone(),
-            graph,
-            objective,
+            best: if config.patience > 0 { parameters.values().to_vec() } else { Vec::new() },
+            last: Losses::default(),
+            arch: state.arch.clone(),
+            config,
+            state,
             data,
             split,
             truth,
-            parameters,
-            moments,
-            best: Vec::new(),
-            last: Losses::default(),
         })
     }
 
@@ -274,13 +221,21 @@ impl Trainer {
         self.state.best
     }
 
-    /// The parameters of the best epoch by validation overlap@10, the start counted as one; the
-    /// last epoch's without validation rows.
+    /// The student that came of it: with early stopping (a patience and validation rows) the
+    /// best epoch's by validation overlap@10, the start counted as one; else the last step's.
     ///
     /// # Errors
-    /// None in practice: the shapes are the trainer's own.
-    pub fn best(&self) -> Result<Parameters> {
-        Parameters::new(&self.arch, self.best.clone())
+    /// What the device reports.
+    pub async fn student(&self) -> Result<Parameters> {
+        if self.stops_early() {
+            Parameters::new(&self.arch, self.best.clone())
+        } else {
+            self.current().await
+        }
+    }
+
+    fn stops_early(&self) -> bool {
+        self.config.patience > 0 && self.truth.is_some()
     }
 
     /// The parameters as they are now.
@@ -288,7 +243,7 @@ impl Trainer {
     /// # Errors
     /// What the device reports.
     pub async fn current(&self) -> Result<Parameters> {
-        Parameters::new(&self.arch, self.read_parameters().await?)
+        Parameters::new(&self.arch, self.step.read_parameters().await?)
     }
 
     /// How far it is.
@@ -301,7 +256,7 @@ impl Trainer {
         Progress {
             step: self.state.step,
             total_steps: self.total_steps(),
-            epoch: (self.state.step / self.steps_per_epoch().max(1)) as u32,
+            epoch: (self.state.step / self.steps_per_epoch()) as u32,
             losses: self.last,
             stop,
         }
@@ -318,16 +273,16 @@ impl Trainer {
             if self.progress().stop.is_some() || began.elapsed() >= budget.time {
                 break;
             }
-            self.step()?;
+            self.one_step()?;
             let epoch_done = self.state.step.is_multiple_of(self.steps_per_epoch());
-            if self.unread == RECORDS || epoch_done {
-                self.read_records().await?;
+            if self.step.unread() == RECORDS || epoch_done {
+                self.collect_losses().await?;
             }
             if epoch_done {
                 self.end_epoch().await?;
             }
         }
-        self.read_records().await?;
+        self.collect_losses().await?;
         Ok(self.progress())
     }
 
@@ -336,79 +291,43 @@ impl Trainer {
     /// # Errors
     /// What the device reports.
     pub async fn checkpoint(&mut self) -> Result<Checkpoint> {
-        self.read_records().await?;
-        let mut tensors = [self.read_parameters().await?, vec![], vec![], self.best.clone()];
-        for (moments, into) in self.moments.iter().zip(&mut tensors[1..3]) {
-            for tensor in moments {
-                into.push(self.device.read_matrix(tensor).await?);
-            }
-        }
+        self.collect_losses().await?;
+        let [first, second] = self.step.read_moments().await?;
+        let parameters = self.step.read_parameters().await?;
+        let tensors = [parameters, first, second, self.best.clone()];
         Ok(Checkpoint { state: self.state.clone(), tensors })
     }
 
-    fn step(&mut self) -> Result<()> {
+    fn one_step(&mut self) -> Result<()> {
         let per_epoch = self.steps_per_epoch();
         let epoch = (self.state.step / per_epoch) as u32;
         if self.order.0 != epoch {
             self.order = (epoch, epoch_order(&self.split.training, self.config.seed, epoch));
         }
         let first = (self.state.step % per_epoch) as usize * self.config.batch;
-        let width = self.data.cols();
-        let rows = &self.order.1[first..first + self.config.batch];
-        for (row, into) in rows.iter().zip(self.batch.chunks_exact_mut(width)) {
-            into.copy_from_slice(self.data.row(*row));
-        }
-        self.device.write(self.activations.input_mut(), &self.batch)?;
-        let record = &mut self.records[self.unread];
-        self.gradients.run(
-            &self.device,
-            &self.graph,
-            &self.objective,
-            &self.parameters,
-            &mut self.activations,
-            &mut self.room,
-            record,
-        )?;
+        gather(&self.data, &self.order.1[first..first + self.config.batch], &mut self.batch);
+        self.step.differentiate(&self.batch)?;
         self.state.step += 1;
-        self.unread += 1;
-        self.update()?;
-        self.device.submit()
-    }
-
-    /// One step of the optimiser over all parameters.
-    fn update(&mut self) -> Result<()> {
-        let total_steps = self.total_steps();
-        let total = &mut self.records[self.unread - 1].squared_norm;
-        for (i, gradient) in self.gradients.parameters.iter().enumerate() {
-            squared_norm(&self.device, gradient, i > 0, total)?;
-        }
         let clip = self.config.clip_norm;
-        let mut settings = AdamW {
-            learning_rate: self.config.learning_rate_at(self.state.step, total_steps),
+        self.step.update(&AdamW {
+            learning_rate: self.config.learning_rate_at(self.state.step, self.total_steps()),
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
-            weight_decay: 0.0,
+            weight_decay: self.config.weight_decay,
             step: self.state.step,
             clip_norm: if clip > 0.0 { clip } else { f32::INFINITY },
-        };
-        let [first, second] = &mut self.moments;
-        let moments = first.iter_mut().zip(second);
-        for (i, (weight, (m, v))) in self.parameters.iter_mut().zip(moments).enumerate() {
-            settings.weight_decay = if self.decays[i] { self.config.weight_decay } else { 0.0 };
-            let gradient = &self.gradients.parameters[i];
-            adamw(&self.device, &settings, gradient, total, weight.parts_mut().0, m, v)?;
-        }
-        Ok(())
+        })
     }
 
-    async fn read_records(&mut self) -> Result<()> {
-        for i in 0..self.unread {
-            let losses = self.records[i].read(&self.device, &self.objective).await?;
+    async fn collect_losses(&mut self) -> Result<()> {
+        let all = self.step.read_losses().await?;
+        let first = self.state.step + 1 - all.len() as u64;
+        for (i, losses) in all.into_iter().enumerate() {
             if !losses.total.is_finite() || !losses.gradient_norm.is_finite() {
                 let what = if losses.total.is_finite() { "gradient" } else { "loss" };
                 return Err(Error::Training {
-                    step: self.state.step - (self.unread - 1 - i) as u64,
+                    step: first + i as u64,
                     cause: format!(
                         "the {what} is no longer finite (loss {}, gradient norm {}); lower \
                          --learning-rate, or go back to the last checkpoint",
@@ -420,7 +339,6 @@ impl Trainer {
             self.state.epoch_steps += 1;
             self.last = losses;
         }
-        self.unread = 0;
         Ok(())
     }
 
@@ -429,13 +347,16 @@ impl Trainer {
         let mut losses = std::mem::take(&mut self.state.epoch_sum);
         losses.scale(1.0 / std::mem::take(&mut self.state.epoch_steps).max(1) as f32);
         let overlap = self.validate().await?;
-        let better = overlap.is_none_or(|o| o > self.state.best.1);
-        if better {
-            self.best = self.read_parameters().await?;
-            self.state.best = (epoch, overlap.unwrap_or(0.0));
+        if let Some(overlap) = overlap
+            && overlap > self.state.best.1
+        {
+            self.state.best = (epoch, overlap);
+            if self.stops_early() {
+                self.best = self.step.read_parameters().await?;
+            }
         }
-        let patience = self.config.patience;
-        self.state.stopped_early = patience > 0 && epoch >= self.state.best.0 + patience;
+        self.state.stopped_early =
+            self.stops_early() && epoch >= self.state.best.0 + self.config.patience;
         self.state.history.push(EpochRecord {
             epoch,
             losses,
@@ -448,35 +369,53 @@ impl Trainer {
     /// Mean overlap@10 of the validation rows, in the room of the training batch.
     async fn validate(&mut self) -> Result<Option<f64>> {
         let Some(truth) = &self.truth else { return Ok(None) };
-        let (width, latent) = (self.data.cols(), self.arch.latent());
+        let latent = self.arch.latent();
         let mut latents = Vec::with_capacity(self.split.validation.len() * latent);
         for rows in self.split.validation.chunks(self.config.batch) {
-            for (row, into) in rows.iter().zip(self.batch.chunks_exact_mut(width)) {
-                into.copy_from_slice(self.data.row(*row));
-            }
-            self.device.write(self.activations.input_mut(), &self.batch)?;
-            let encoder = 0..self.graph.latent;
-            let (graph, parameters) = (&self.graph, &self.parameters);
-            forward(&self.device, graph, parameters, &mut self.activations, encoder)?;
-            let values = self.device.read(&self.activations.values[self.graph.latent]).await?;
+            gather(&self.data, rows, &mut self.batch);
+            let values = self.step.encode(&self.batch).await?;
             latents.extend_from_slice(&values[..rows.len() * latent]);
         }
-        let latents = Matrix::new(self.split.validation.len(), latent, latents)?;
-        if latents.data().iter().any(|v| !v.is_finite()) {
+        if latents.iter().any(|v| !v.is_finite()) {
             return Ok(Some(0.0));
         }
+        let latents = Matrix::new(self.split.validation.len(), latent, latents)?;
         let found = Neighbours::within(&latents, &latents, VALIDATION_K)?;
         let overlaps = overlap_at_k(truth, &found, VALIDATION_K)?;
         let sum: f64 = overlaps.iter().map(|o| f64::from(*o)).sum();
         Ok(Some(sum / overlaps.len() as f64))
     }
+}
 
-    async fn read_parameters(&self) -> Result<Vec<Matrix>> {
-        let mut values = Vec::with_capacity(self.parameters.len());
-        for weight in &self.parameters {
-            values.push(self.device.read_matrix(weight.view().words).await?);
-        }
-        Ok(values)
+/// Refuses settings and data that do not fit together.
+fn check(arch: &Arch, config: &TrainConfig, data: &Matrix) -> Result<()> {
+    config.check()?;
+    if data.cols() != arch.input() || arch.input() != arch.output() {
+        return Err(Error::invalid(
+            "vectors",
+            format!("are {} wide; {arch} must take and give that width", data.cols()),
+        ));
+    }
+    let split = Split::new(data.rows(), config.validation_rows, config.seed);
+    if split.training.len() < config.batch {
+        return Err(Error::invalid(
+            "--batch",
+            format!(
+                "{} is more than the {} rows to train on ({} of {} are set aside for validation)",
+                config.batch,
+                split.training.len(),
+                split.validation.len(),
+                data.rows()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Copies rows into the front of `into`.
+fn gather(data: &Matrix, rows: &[usize], into: &mut [f32]) {
+    for (row, into) in rows.iter().zip(into.chunks_exact_mut(data.cols())) {
+        into.copy_from_slice(data.row(*row));
     }
 }
 
