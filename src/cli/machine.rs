@@ -31,7 +31,7 @@ impl Machine {
         let system = System::new_with_specifics(wanted);
         let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_string());
         Self {
-            cpu: brand.filter(|b| !b.is_empty()).unwrap_or_else(|| System::cpu_arch()),
+            cpu: brand.filter(|b| !b.is_empty()).unwrap_or_else(System::cpu_arch),
             cores: System::physical_core_count(),
             threads: rayon::current_num_threads(),
             memory_bytes: system.total_memory(),

@@ -257,7 +257,8 @@ mod tests {
         let open = async || Ok(Device::cpu());
         let mut stop = |_: &str| Err(Error::Cancelled);
         let device = Device::cpu();
-        let stopped = bench_inference(&device, open, &arch, &options(), &mut stop);
+        let options = options();
+        let stopped = bench_inference(&device, open, &arch, &options, &mut stop);
         let stopped = pollster::block_on(stopped);
         assert!(matches!(stopped, Err(Error::Cancelled)));
     }
