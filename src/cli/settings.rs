@@ -4,6 +4,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
+use crate::arch::{Arch, TEACHER_WIDTH};
 use crate::error::{Error, Result};
 use crate::student::Init;
 use crate::train::TrainConfig;
@@ -58,12 +59,12 @@ const FLAGS: [(&str, &str, &str); 15] = [
     (
         "validation-rows",
         "N",
-        "Vectors set aside to choose the best epoch by, at most a fifth; 0: keep the last epoch",
+        "Vectors set aside to watch overlap@10 and to stop early by, at most a fifth",
     ),
     (
         "patience",
         "N",
-        "Epochs without a better validation overlap@10 after which training stops; 0: never",
+        "Epochs without a better validation overlap@10 after which training stops and goes back to the best; 0: train to the end and keep the last",
     ),
 ];
 
@@ -130,13 +131,23 @@ fn shown(value: &Value) -> String {
 impl clap::Args for Settings {
     fn augment_args(command: Command) -> Command {
         let defaults = fields(&TrainConfig::default());
+        let narrow = Arch::family_b(TEACHER_WIDTH / 2).expect("a width of family B");
+        let narrow = fields(&TrainConfig::suited_to(&narrow, Init::Spectral));
         FLAGS.into_iter().fold(command, |command, (flag, value_name, help)| {
             let default = &defaults[&field(flag)];
             let arg = Arg::new(flag)
                 .long(flag)
                 .value_name(value_name)
                 .allow_negative_numbers(true)
-                .help(format!("{help} [default: {}]", shown(default)));
+                .help(match &narrow[&field(flag)] {
+                    same if same == default => format!("{help} [default: {}]", shown(default)),
+                    other => format!(
+                        "{help} [default: {}; from a spectral start with hidden layers narrower \
+                         than twice the latent {}]",
+                        shown(default),
+                        shown(other)
+                    ),
+                });
             command.arg(match default {
                 Value::String(_) => arg.value_parser(start),
                 Value::Number(n) if n.is_f64() => arg.value_parser(decimal),

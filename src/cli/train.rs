@@ -263,23 +263,17 @@ pub(super) fn words(path: &Path, bytes: usize, file: &StudentFile, outcome: &Out
         if outcome.stopped_early { "; stopped early, for want of progress" } else { "" }
     );
     let metric = |name: &str| info.metrics.get(name).copied();
-    if let (Some(epoch), Some(start), Some(best)) = (
-        metric("best_epoch"),
-        metric("start_validation_overlap@10"),
-        metric("validation_overlap@10"),
-    ) {
-        let (start, best) = (decimal(start, 4), decimal(best, 4));
+    if let (Some(epoch), Some(start), Some(kept)) =
+        (metric("epoch"), metric("start_validation_overlap@10"), metric("validation_overlap@10"))
+    {
+        let (start, kept) = (decimal(start, 4), decimal(kept, 4));
         text.push_str(&match epoch {
             0.0 => format!(
-                "\nno epoch kept more of the neighbours of the vectors set aside than the start \
-                 (overlap@10 {start}): the file holds the start, which is {}",
-                match info.init {
-                    Init::Spectral => "PCA",
-                    Init::Random => "random",
-                }
+                "\nno epoch kept more neighbours of the vectors set aside than the start \
+                 (overlap@10 {start}): the file holds the start"
             ),
             _ => format!(
-                "\nthe best was epoch {epoch}: overlap@10 {best} on the vectors set aside, \
+                "\nepoch {epoch} is in the file: overlap@10 {kept} on the vectors set aside, \
                  {start} at the start"
             ),
         });
