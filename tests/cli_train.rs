@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use command::{SmallDisk, lnsp, names, refuse, run, succeed, text, vectors, word, write};
 use lnsp::device::Device;
 use lnsp::format::{ReadOptions, read_all};
-use lnsp::student::StudentFile;
+use lnsp::student::{Init, StudentFile};
 use lnsp::train::{Budget, Checkpoint, TrainConfig, Trainer};
 use lnsp::{Arch, Precision};
 
@@ -54,7 +54,8 @@ impl Place {
 }
 
 fn config() -> TrainConfig {
-    TrainConfig { epochs: 3, batch: 32, validation_rows: 60, ..TrainConfig::default() }
+    let suited = TrainConfig::suited_to(&ARCH.parse().unwrap(), Init::Spectral);
+    TrainConfig { epochs: 3, batch: 32, validation_rows: 60, ..suited }
 }
 
 fn student(path: &Path) -> StudentFile {
@@ -91,19 +92,27 @@ fn a_student_that_says_where_it_comes_from() {
     assert_eq!((info.teacher.as_str(), info.seed), ("unknown", config().seed));
     assert_eq!(
         (&info.training["epochs"], &info.training["learning_rate"]),
-        (&3.into(), &5e-4.into())
+        (&3.into(), &1e-4.into())
     );
     let history = info.training["history"].as_array().unwrap();
     assert_eq!(history.len(), 4, "the start and three epochs");
-    let best = info.metrics["best_epoch"] as usize;
+    let overlap = |at: usize| history[at]["validation_overlap"].as_f64().unwrap();
+    assert_eq!(info.metrics["epoch"], 3.0);
+    assert_eq!(info.metrics["validation_overlap@10"], overlap(3));
+    assert_eq!(info.metrics["start_validation_overlap@10"], overlap(0));
+    assert!(info.metrics["final_loss"] > 0.0);
+    assert_eq!(names(place.out.parent().unwrap()), ["s.safetensors", "v.npy"]);
+    let before = std::fs::read(&place.out).unwrap();
+    // With patience, the best epoch's is kept.
+    succeed(&place.train(&["--patience", "3"]));
+    let info = student(&place.out).info;
+    let best = info.metrics["epoch"] as usize;
+    let history = info.training["history"].as_array().unwrap();
     let overlaps = history.iter().map(|r| r["validation_overlap"].as_f64().unwrap());
     let highest = overlaps.fold(0.0, f64::max);
     assert_eq!(info.metrics["validation_overlap@10"], highest);
     assert_eq!(history[best]["validation_overlap"], highest);
-    assert!(info.metrics["final_loss"] > 0.0);
-    assert_eq!(names(place.out.parent().unwrap()), ["s.safetensors", "v.npy"]);
     // Words for people, and the same student again.
-    let before = std::fs::read(&place.out).unwrap();
     let out = succeed(&place.train(&[]));
     assert!(out.contains("12→9→6→9→12, 360 parameters") && out.contains("lnsp eval"), "{out}");
     assert_eq!(std::fs::read(&place.out).unwrap(), before);
@@ -331,7 +340,7 @@ fn help_has_every_setting_with_its_default() {
     let defaults = TrainConfig::default();
     for words in [
         format!("[default: {}]", defaults.epochs),
-        format!("[default: {}]", defaults.learning_rate),
+        format!("[default: {};", defaults.learning_rate),
         format!("[default: {}]", defaults.geometry_weight),
         "[default: spectral]".into(),
         "--validation-rows".into(),

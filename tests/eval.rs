@@ -296,7 +296,4 @@ fn the_command_prints_writes_and_refuses() {
         assert!(last.starts_with("error: ") && last.contains(words), "{more:?}: {message}");
         assert!(output.stdout.is_empty());
     }
-    let output = lnsp(at, &["eval", "--vectors", "on.npy"]);
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert!(message.contains("--training: not given"), "{message}");
 }

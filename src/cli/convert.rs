@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::device::open_device;
 use super::ui::Ui;
-use super::vectors::{ReadArgs, read_student};
+use super::vectors::{End, ReadArgs, read_student};
 use crate::arch::Precision;
 use crate::error::Error;
 use crate::format::{Dtype, Metadata, VectorReader, WriteOptions, files};
@@ -78,23 +78,11 @@ struct Summary<'a> {
 pub fn convert(job: &Job<'_>, ui: &Ui) -> anyhow::Result<()> {
     let file = read_student(job.student)?;
     let arch = file.info.arch.clone();
-    let (label, tensor, from, to) = match job.direction {
-        Direction::Encode => ("encode", "latents", arch.input(), arch.latent()),
-        Direction::Decode => ("decode", "vectors", arch.latent(), arch.output()),
+    let (label, tensor, end, to) = match job.direction {
+        Direction::Encode => ("encode", "latents", End::Vectors, arch.latent()),
+        Direction::Decode => ("decode", "vectors", End::Latents, arch.output()),
     };
-    let mut source = job.read.open(job.input, None)?;
-    if source.width() != from {
-        let what = match job.direction {
-            Direction::Encode => "vectors",
-            Direction::Decode => "latents",
-        };
-        let message = format!(
-            "its rows are {} wide; the student {} ({arch}) takes {what} of {from}",
-            source.width(),
-            job.student.display()
-        );
-        return Err(Error::format(job.input.display().to_string(), message).into());
-    }
+    let mut source = job.read.open_for(job.input, &arch, end)?;
     let dtype = match job.stored {
         Stored::F32 => Dtype::F32,
         Stored::F16 => Dtype::F16,

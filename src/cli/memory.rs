@@ -1,9 +1,12 @@
 //! How much memory there is, and whether work fits in it.
 
+use std::num::NonZeroUsize;
+
 use sysinfo::System;
 
 use crate::arch::Arch;
 use crate::error::{Error, Result};
+use crate::format::VectorReader;
 use crate::number::{count, metric};
 use crate::sizes::training_bytes;
 
@@ -22,12 +25,21 @@ pub fn available() -> u64 {
     group.map_or(free, |group| free.min(group))
 }
 
-/// Refuses a training that does not fit in `available` bytes, before anything is allocated:
-/// the tensors of [`training_bytes`], the best parameters beside them, and `dataset` bytes.
+/// Refuses a training that does not fit in `available` bytes, before anything is allocated: the
+/// tensors of [`training_bytes`], the best parameters beside them, and the vectors of `source`,
+/// at most `limit` of them.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`], which says what it would take, and as [`training_bytes`].
-pub fn check_training(arch: &Arch, batch: usize, dataset: u64, available: u64) -> Result<()> {
+pub fn check_training(
+    arch: &Arch,
+    batch: usize,
+    source: &dyn VectorReader,
+    limit: Option<NonZeroUsize>,
+    available: u64,
+) -> Result<()> {
+    let rows = source.rows().unwrap_or(0).min(limit.map_or(u64::MAX, |n| n.get() as u64));
+    let dataset = rows.saturating_mul(4 * source.width() as u64);
     let tensors = training_bytes(arch, batch)?;
     let needed = tensors.total.saturating_add(tensors.parameters).saturating_add(dataset);
     if needed <= available {
@@ -56,14 +68,24 @@ mod tests {
     }
 
     /// By hand for 5→7→3→7→5 at a batch of 2: 2,720 bytes of tensors (see [`training_bytes`]),
-    /// 4·134 of the best parameters, and the vectors.
+    /// 4·134 of the best parameters, and ten vectors of five values.
     #[test]
     fn counts_tensors_the_best_and_the_vectors() {
         let arch: Arch = "5-7-3-7-5".parse().unwrap();
-        let needed = 2720 + 4 * 134 + 1000;
-        assert!(check_training(&arch, 2, 1000, needed).is_ok());
-        let message = check_training(&arch, 2, 1000, needed - 1).unwrap_err().to_string();
-        assert!(message.contains(&format!("needs {needed} bytes, 4.3 kB")), "{message}");
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let kind = crate::format::FileKind::Npy;
+        let mut writer =
+            crate::format::create(kind, "v", &mut bytes, 5, &Default::default()).unwrap();
+        writer.write(&crate::Matrix::zeros(12, 5)).unwrap();
+        writer.finish().unwrap();
+        let source =
+            crate::format::open_bytes("v.npy", bytes.get_ref(), &Default::default()).unwrap();
+        let check =
+            |available| check_training(&arch, 2, &*source, NonZeroUsize::new(10), available);
+        let needed = 2720 + 4 * 134 + 4 * 10 * 5;
+        assert!(check(needed).is_ok());
+        let message = check(needed - 1).unwrap_err().to_string();
+        assert!(message.contains(&format!("needs {needed} bytes, 3.5 kB")), "{message}");
         assert!(message.contains("134 parameters"), "{message}");
     }
 }

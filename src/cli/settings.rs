@@ -4,6 +4,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
+use crate::arch::{Arch, TEACHER_WIDTH};
 use crate::error::{Error, Result};
 use crate::student::Init;
 use crate::train::TrainConfig;
@@ -144,13 +145,23 @@ fn shown(value: &Value) -> String {
 impl clap::Args for Settings {
     fn augment_args(command: Command) -> Command {
         let defaults = fields(&TrainConfig::default());
+        let narrow = Arch::family_b(TEACHER_WIDTH / 2).expect("a width of family B");
+        let narrow = fields(&TrainConfig::suited_to(&narrow, Init::Spectral));
         FLAGS.into_iter().fold(command, |command, (flag, value_name, help)| {
             let default = &defaults[&field(flag)];
             let arg = Arg::new(flag)
                 .long(flag)
                 .value_name(value_name)
                 .allow_negative_numbers(true)
-                .help(format!("{help} [default: {}]", shown(default)));
+                .help(match &narrow[&field(flag)] {
+                    same if same == default => format!("{help} [default: {}]", shown(default)),
+                    other => format!(
+                        "{help} [default: {}; from a spectral start with hidden layers narrower \
+                         than twice the latent {}]",
+                        shown(default),
+                        shown(other)
+                    ),
+                });
             command.arg(match default {
                 Value::String(_) => arg.value_parser(start),
                 Value::Number(n) if n.is_f64() => arg.value_parser(decimal),

@@ -12,7 +12,7 @@ use super::device::open_device;
 use super::settings::Settings;
 use super::training::{self, Checkpoints, Outcome};
 use super::ui::{Ui, Usage};
-use super::vectors::{self, Loaded, ReadArgs, TRAINING, file_name};
+use super::vectors::{Loaded, ReadArgs, TRAINING, file_name, given_or_bundled, load};
 use super::{ArchArgs, memory};
 use crate::arch::{Arch, Precision};
 use crate::error::Error;
@@ -216,15 +216,9 @@ fn plan(args: &Args, found: Option<&Checkpoint>) -> anyhow::Result<(Arch, TrainC
 
 /// Reads the vectors, if they and the training fit in memory.
 fn read(args: &Args, ui: &Ui, arch: &Arch, config: &TrainConfig) -> anyhow::Result<Loaded> {
-    let path = match &args.vectors {
-        Some(path) => path.clone(),
-        None => vectors::bundled(TRAINING)?,
-    };
-    let source = args.read.open(&path, None)?;
-    let limit = args.limit.map_or(u64::MAX, |n| n.get() as u64);
-    let rows = source.rows().unwrap_or(0).min(limit);
-    let dataset = rows.saturating_mul(4 * source.width() as u64);
-    memory::check_training(arch, config.batch, dataset, memory::available())?;
+    let path = given_or_bundled(args.vectors.as_deref(), TRAINING, "--vectors")?;
+    let source = args.read.open(&path)?;
+    memory::check_training(arch, config.batch, &source, args.limit, memory::available())?;
     if source.width() != arch.input() || arch.output() != arch.input() {
         bail!(
             "{}: its vectors are {} wide; {arch} must take and give that width: choose it with \
@@ -233,7 +227,7 @@ fn read(args: &Args, ui: &Ui, arch: &Arch, config: &TrainConfig) -> anyhow::Resu
             source.width()
         );
     }
-    Ok(vectors::load(ui, &path, source, args.limit)?)
+    Ok(load(ui, &path, source, args.limit)?)
 }
 
 /// A training at its start.
@@ -268,16 +262,20 @@ pub(super) fn words(path: &Path, bytes: usize, file: &StudentFile, outcome: &Out
         if outcome.stopped_early { "; stopped early, for want of progress" } else { "" }
     );
     let metric = |name: &str| info.metrics.get(name).copied();
-    if let (Some(epoch), Some(start), Some(best)) = (
-        metric("best_epoch"),
-        metric("start_validation_overlap@10"),
-        metric("validation_overlap@10"),
-    ) {
-        text.push_str(&format!(
-            "\nbest: epoch {epoch}, overlap@10 {} on the vectors set aside ({} at the start)",
-            decimal(best, 4),
-            decimal(start, 4)
-        ));
+    if let (Some(epoch), Some(start), Some(kept)) =
+        (metric("epoch"), metric("start_validation_overlap@10"), metric("validation_overlap@10"))
+    {
+        let (start, kept) = (decimal(start, 4), decimal(kept, 4));
+        text.push_str(&match epoch {
+            0.0 => format!(
+                "\nno epoch kept more neighbours of the vectors set aside than the start \
+                 (overlap@10 {start}): the file holds the start"
+            ),
+            _ => format!(
+                "\nepoch {epoch} is in the file: overlap@10 {kept} on the vectors set aside, \
+                 {start} at the start"
+            ),
+        });
     }
     text
 }

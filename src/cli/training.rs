@@ -212,12 +212,12 @@ pub fn student(
     let history = serde_json::to_string(trainer.history()).map_err(refuse)?;
     info.training.insert("history".into(), serde_json::from_str(&history).map_err(refuse)?);
     let mut metric = |name: &str, value: f64| info.metrics.insert(name.into(), value);
-    metric("best_epoch", f64::from(trainer.best_epoch().0));
+    metric("epoch", f64::from(trainer.kept_epoch()));
     let history = trainer.history();
     let overlap = |at: u32| history.iter().find(|r| r.epoch == at)?.validation_overlap;
-    if let (Some(start), Some(best)) = (overlap(0), overlap(trainer.best_epoch().0)) {
+    if let (Some(start), Some(kept)) = (overlap(0), overlap(trainer.kept_epoch())) {
         metric("start_validation_overlap@10", start);
-        metric("validation_overlap@10", best);
+        metric("validation_overlap@10", kept);
     }
     if let Some(last) = history.last().filter(|r| r.epoch > 0) {
         metric("final_loss", f64::from(last.losses.total));

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::ui::Ui;
+use crate::arch::Arch;
+use crate::error::Error;
 use crate::format::{ReadOptions, VectorReader, files};
 use crate::matrix::Matrix;
 use crate::number::count;
@@ -33,15 +35,50 @@ pub struct ReadArgs {
 }
 
 impl ReadArgs {
-    /// Opens the vectors at `path`, of `width` values each if a width is given.
+    /// Opens the vectors at `path`.
     ///
     /// # Errors
-    /// As [`files::open`] and [`VectorSource::new`].
-    pub fn open(&self, path: &Path, width: Option<usize>) -> crate::Result<VectorSource<'static>> {
+    /// As [`files::open`].
+    pub fn open(&self, path: &Path) -> crate::Result<VectorSource<'static>> {
         let options = ReadOptions { tensor: self.tensor.clone(), column: self.column.clone() };
         let bad = if self.skip_bad { BadRows::Skip } else { BadRows::Refuse };
-        VectorSource::new(files::open(path, &options)?, width, bad)
+        VectorSource::new(files::open(path, &options)?, None, bad)
     }
+
+    /// Opens what a student of `arch` takes at `end`.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`Error::Format`] if the rows have another width.
+    pub fn open_for(
+        &self,
+        path: &Path,
+        arch: &Arch,
+        end: End,
+    ) -> crate::Result<VectorSource<'static>> {
+        let source = self.open(path)?;
+        let (what, wanted) = match end {
+            End::Vectors => ("vectors", arch.input()),
+            End::Latents => ("latents", arch.latent()),
+        };
+        if source.width() == wanted {
+            return Ok(source);
+        }
+        let message = format!(
+            "its rows are {} wide, the student {arch} takes {what} of {wanted}; give {what} of \
+             that width, or a student made for these",
+            source.width()
+        );
+        Err(Error::format(path.display().to_string(), message))
+    }
+}
+
+/// The two things that a student takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The teacher's vectors, to encode.
+    Vectors,
+    /// Latents, to decode.
+    Latents,
 }
 
 /// Vectors in memory, and what there is to say about them.
@@ -49,7 +86,9 @@ impl ReadArgs {
 pub struct Loaded {
     /// The vectors as rows.
     pub rows: Arc<Matrix>,
-    /// Name of the file, without its folder.
+    /// The file, as it was named.
+    pub path: String,
+    /// Its name without the folder.
     pub name: String,
     /// The teacher that made them, by the file's own words or because the file is bundled.
     pub teacher: Option<String>,
@@ -67,17 +106,18 @@ pub fn load(
     mut source: VectorSource<'_>,
     limit: Option<NonZeroUsize>,
 ) -> crate::Result<Loaded> {
-    ui.status(&format!("reading {}", path.display()));
+    let file = path.display().to_string();
+    ui.status(&format!("reading {file}"));
     let rows = read_to_matrix(&mut source, limit.map(NonZeroUsize::get))?;
     if source.skipped().total() > 0 {
-        ui.warn(&format!("{}: {}", path.display(), source.skipped()));
+        ui.warn(&format!("{file}: {}", source.skipped()));
     }
-    ui.status(&format!("{} vectors of {} values", count(rows.rows() as u64), rows.cols()));
+    ui.status(&format!("{file}: {} vectors", count(rows.rows() as u64)));
     let name = file_name(path);
     let bundled = [TRAINING, HELD_OUT].contains(&name.as_str());
     let teacher = source.metadata().get("teacher").cloned();
     let teacher = teacher.or_else(|| bundled.then(|| TEACHER.to_string()));
-    Ok(Loaded { rows: Arc::new(rows), name, teacher, skipped: source.skipped() })
+    Ok(Loaded { rows: Arc::new(rows), path: file, name, teacher, skipped: source.skipped() })
 }
 
 /// The last part of a path.
@@ -85,24 +125,27 @@ pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// The path of the bundled file `name`: in the folder `data` here, or in that of the project
-/// which the program was built in.
+/// The file given with `flag`, else the bundled file `name`: in the folder `data` here, or in
+/// that of the project which the program was built in.
 ///
 /// # Errors
-/// None of these has it.
-pub fn bundled(name: &str) -> anyhow::Result<PathBuf> {
+/// [`Error::Invalid`] if none is given and none of these has it.
+pub fn given_or_bundled(given: Option<&Path>, name: &str, flag: &str) -> crate::Result<PathBuf> {
+    if let Some(path) = given {
+        return Ok(path.to_path_buf());
+    }
     let program = std::env::current_exe().unwrap_or_default();
     let projects = program.ancestors().skip(1).map(|folder| folder.join("data"));
-    std::iter::once(PathBuf::from("data"))
-        .chain(projects)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
-        .with_context(|| {
+    let places = std::iter::once(PathBuf::from("data")).chain(projects);
+    places.map(|folder| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
+        Error::invalid(
+            flag,
             format!(
-                "the bundled data/{name} is neither here nor beside the program; run lnsp in the \
-                 folder of its project, or name a file with --vectors"
-            )
-        })
+                "not given, and the bundled data/{name} is neither here nor beside the program; \
+                 name a file of the teacher's vectors, or run this in the project's folder"
+            ),
+        )
+    })
 }
 
 /// Reads the student in the file at `path`.
@@ -110,8 +153,21 @@ pub fn bundled(name: &str) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// As [`StudentFile::from_bytes`], or if the file cannot be read.
 pub fn read_student(path: &Path) -> anyhow::Result<StudentFile> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| crate::Error::io(path, e))
-        .context("no student (`lnsp train` makes one, --student names it)")?;
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e)).with_context(|| {
+        format!("--student {}: give a file that `lnsp train` has written", path.display())
+    })?;
     Ok(StudentFile::from_bytes(&path.display().to_string(), &bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_bundled_vectors_there_is_advice() {
+        let error = given_or_bundled(None, "none.npy", "--training").unwrap_err().to_string();
+        assert!(error.starts_with("--training: not given") && error.contains("name a file"));
+        let given = given_or_bundled(Some(Path::new("a")), "x", "y").unwrap();
+        assert_eq!(given, Path::new("a"));
+    }
 }

@@ -234,6 +234,11 @@ impl Trainer {
         }
     }
 
+    /// The epoch whose parameters [`Self::student`] gives.
+    pub fn kept_epoch(&self) -> u32 {
+        if self.stops_early() { self.state.best.0 } else { self.progress().epoch }
+    }
+
     fn stops_early(&self) -> bool {
         self.config.patience > 0 && self.truth.is_some()
     }
