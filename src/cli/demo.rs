@@ -11,7 +11,7 @@ use super::training::{self, Outcome};
 use super::ui::Ui;
 use super::vectors::{End, HELD_OUT, Loaded, ReadArgs, TRAINING, given_or_bundled, load};
 use super::{ArchArgs, memory, train};
-use crate::arch::{Arch, Variant};
+use crate::arch::Arch;
 use crate::device::Device;
 use crate::error::Error;
 use crate::experiment::{EvalOptions, Evaluation};
@@ -20,7 +20,7 @@ use crate::number::{count, decimal};
 use crate::report::size_tables::size_tables;
 use crate::report::table::wrap;
 use crate::sizes::Sizes;
-use crate::student::{Init, StudentFile};
+use crate::student::StudentFile;
 use crate::train::TrainConfig;
 
 /// Arguments of `lnsp demo`.
@@ -69,12 +69,7 @@ struct Metrics<'a> {
 /// `lnsp train` and `lnsp eval`.
 pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let arch = args.arch.arch()?;
-    // A spectral start is for plain alone.
-    let init = match arch.variant() {
-        Variant::Plain => Init::Spectral,
-        Variant::Sn727 => Init::Random,
-    };
-    let default = TrainConfig::suited_to(&arch, init);
+    let default = TrainConfig::suited_to(&arch, None);
     let config = TrainConfig {
         epochs: args.epochs.unwrap_or(default.epochs),
         seed: args.seed.unwrap_or(default.seed),

@@ -20,8 +20,7 @@ const FLAGS: [(&str, &str, &str); 15] = [
     (
         "learning-rate",
         "RATE",
-        "Highest learning rate, after the warm-up; too high loses what the start gave, which is why \
-         a spectral start with fewer than two units for each latent coordinate gets 0.0001",
+        "Highest learning rate, after the warm-up; too high loses what the start gave",
     ),
     (
         "final-learning-rate",
@@ -146,7 +145,7 @@ impl clap::Args for Settings {
     fn augment_args(command: Command) -> Command {
         let defaults = fields(&TrainConfig::default());
         let narrow = Arch::family_b(TEACHER_WIDTH / 2).expect("a width of family B");
-        let narrow = fields(&TrainConfig::suited_to(&narrow, Init::Spectral));
+        let narrow = fields(&TrainConfig::suited_to(&narrow, Some(Init::Spectral)));
         FLAGS.into_iter().fold(command, |command, (flag, value_name, help)| {
             let default = &defaults[&field(flag)];
             let arg = Arg::new(flag)
