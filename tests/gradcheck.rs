@@ -302,3 +302,187 @@ fn wrong_gradients_are_found() {
         }
     }
 }
+
+const BATCH: usize = 5;
+/// Values of each parameter that are moved.
+const MOVED: usize = 6;
+/// The step for a loss in f32. Rounding leaves about 1e-7 of the loss in a difference, so 5e-6 of
+/// it in a quotient over 2h = 0.02; the curvature goes when two quotients are combined.
+const STUDENT_H: f32 = 1e-2;
+/// What rounding leaves in the combined quotient, as a share of the loss, with room.
+const STUDENT_FLOOR: f64 = 4e-5;
+/// Of the largest gradient of a parameter.
+const STUDENT_TOLERANCE: f64 = 5e-4;
+
+const ALL: Objective = Objective { alignment: 1.0, geometry: 3.0, mse: 2.0, diversity: 0.5 };
+const NONE: Objective = Objective { alignment: 0.0, geometry: 0.0, mse: 0.0, diversity: 0.0 };
+
+fn objectives() -> [(&'static str, Objective); 5] {
+    [
+        ("alignment", Objective { alignment: 1.0, ..NONE }),
+        ("geometry", Objective { geometry: 1.0, ..NONE }),
+        ("mse", Objective { mse: 1.0, ..NONE }),
+        ("diversity", Objective { diversity: 1.0, ..NONE }),
+        ("all", ALL),
+    ]
+}
+
+/// A student and a batch for it.
+struct Case {
+    parameters: Parameters,
+    batch: Vec<f32>,
+}
+
+impl Case {
+    /// Random parameters; LayerNorm's, too, which start as the identity.
+    fn new(widths: &str, activation: Activation, variant: Variant, seed: u64) -> Self {
+        let arch: Arch = widths.parse().unwrap();
+        let arch = arch.with_activation(activation).with_variant(variant).unwrap();
+        let mut parameters = Parameters::random(&arch, seed);
+        for shape in arch.parameters().iter().filter(|p| p.name.contains("norm")) {
+            let values = parameters.get_mut(&shape.name).unwrap();
+            let noise = Mat::random(1, shape.cols, seed + 1);
+            values.data_mut().iter_mut().zip(noise.data).for_each(|(v, n)| *v += 0.3 * n as f32);
+        }
+        let batch = Mat::random(BATCH, arch.input(), seed + 2);
+        Self { parameters, batch: batch.data.iter().map(|v| *v as f32).collect() }
+    }
+
+    /// A `plain` relu student of which no unit comes near the kink while a parameter moves.
+    fn away_from_kinks(widths: &str) -> Self {
+        (0..10_000)
+            .map(|seed| Self::new(widths, Activation::Relu, Variant::Plain, seed))
+            .find(|case| case.nearest_to_a_kink() > 3.0 * f64::from(STUDENT_H))
+            .expect("one in some hundred does")
+    }
+
+    fn nearest_to_a_kink(&self) -> f64 {
+        let arch = self.parameters.arch();
+        let of = |m: &lnsp::Matrix| Mat::from_fn(m.rows(), m.cols(), |r, c| f64::from(m.row(r)[c]));
+        let mut nearest = f64::INFINITY;
+        let input = arch.input();
+        let mut x = Mat::from_fn(BATCH, input, |r, c| f64::from(self.batch[r * input + c]));
+        for layer in 0..arch.layers() - 1 {
+            let get = |part: &str| {
+                of(self.parameters.get(&format!("{}.{part}", arch.layer_name(layer))).unwrap())
+            };
+            x = formulas::linear(&x, &get("weight"), Some(&get("bias")));
+            if layer + 1 != arch.latent_index() {
+                nearest = x.data.iter().fold(nearest, |a, v| a.min(v.abs()));
+                x = x.map(|v| formulas::act(Activation::Relu, v));
+            }
+        }
+        nearest
+    }
+
+    fn run(&self, parameters: &Parameters, objective: &Objective) -> (Losses, Step) {
+        let mut step = Step::new(&cpu(), parameters, objective, BATCH).unwrap();
+        step.differentiate(&self.batch).unwrap();
+        (block_on(step.read_losses()).unwrap()[0], step)
+    }
+
+    fn gradients(&self, objective: &Objective) -> Vec<lnsp::Matrix> {
+        block_on(self.run(&self.parameters, objective).1.read_gradients()).unwrap()
+    }
+
+    /// `(L(p + h) − L(p − h)) / 2h`.
+    fn quotient(&self, objective: &Objective, name: &str, at: usize, h: f32) -> f64 {
+        let moved = |by: f32| {
+            let mut parameters = self.parameters.clone();
+            let value = &mut parameters.get_mut(name).unwrap().data_mut()[at];
+            *value += by;
+            let value = f64::from(*value);
+            (f64::from(self.run(&parameters, objective).0.total), value)
+        };
+        let ((above, p_above), (below, p_below)) = (moved(h), moved(-h));
+        (above - below) / (p_above - p_below)
+    }
+
+    /// Whether `gradients` are those of the objective, at some values of each parameter.
+    fn check(
+        &self,
+        what: &str,
+        objective: &Objective,
+        gradients: &[lnsp::Matrix],
+    ) -> Result<(), String> {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let rounding = STUDENT_FLOOR * f64::from(self.run(&self.parameters, objective).0.total);
+        for ((shape, _), gradient) in self.parameters.iter().zip(gradients) {
+            let largest = gradient.data().iter().fold(0.0f64, |a, v| a.max(v.abs().into()));
+            for _ in 0..MOVED {
+                let at = rng.random_range(0..gradient.data().len());
+                let quotient = |h| self.quotient(objective, &shape.name, at, h);
+                let want = (4.0 * quotient(STUDENT_H) - quotient(2.0 * STUDENT_H)) / 3.0;
+                let got = f64::from(gradient.data()[at]);
+                let near = (got - want).abs() <= STUDENT_TOLERANCE * largest + rounding;
+                if !near {
+                    let name = &shape.name;
+                    return Err(format!("{what}: {name}[{at}] is {got}, not {want} ({largest})"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_every_objective(&self, what: &str) {
+        for (term, objective) in objectives() {
+            let gradients = self.gradients(&objective);
+            self.check(&format!("{what}, {term}"), &objective, &gradients).unwrap();
+        }
+    }
+}
+
+fn sn727() -> Case {
+    Case::new("9-8-6-7-9", Activation::Gelu, Variant::Sn727, 21)
+}
+
+#[test]
+fn students_with_gelu() {
+    Case::new("7-6-4-5-7", Activation::Gelu, Variant::Plain, 11).check_every_objective("plain");
+    Case::new("7-9-6-4-5-8-7", Activation::Gelu, Variant::Plain, 31).check_every_objective("deep");
+}
+
+#[test]
+fn students_with_relu() {
+    Case::away_from_kinks("7-6-4-5-7").check_every_objective("relu");
+}
+
+#[test]
+fn students_of_the_sn727_variant() {
+    sn727().check_every_objective("sn727");
+}
+
+#[test]
+fn queries_and_keys_of_one_token_have_no_gradient() {
+    let case = sn727();
+    for ((shape, _), gradient) in case.parameters.iter().zip(case.gradients(&ALL)) {
+        if shape.name.starts_with("attention.qkv") {
+            let (of_q_and_k, of_v) = gradient.data().split_at(gradient.data().len() / 3 * 2);
+            assert!(of_q_and_k.iter().all(|v| *v == 0.0), "{}", shape.name);
+            assert!(of_v.iter().all(|v| *v != 0.0), "{}", shape.name);
+        }
+    }
+}
+
+#[test]
+fn wrong_gradients_of_students_are_found() {
+    for case in [sn727(), Case::new("7-6-4-5-7", Activation::Gelu, Variant::Plain, 11)] {
+        // Each term left out of the gradient in turn.
+        let without = [
+            Objective { alignment: 0.0, ..ALL },
+            Objective { geometry: 0.0, ..ALL },
+            Objective { mse: 0.0, ..ALL },
+            Objective { diversity: 0.0, ..ALL },
+        ];
+        for objective in without {
+            let gradients = case.gradients(&objective);
+            assert!(case.check("", &ALL, &gradients).is_err(), "{objective:?} was not found");
+        }
+        let right = case.gradients(&ALL);
+        for (i, (shape, _)) in case.parameters.iter().enumerate() {
+            let mut wrong = right.clone();
+            wrong[i].data_mut().iter_mut().for_each(|v| *v *= 1.02);
+            assert!(case.check("", &ALL, &wrong).is_err(), "{} was not found", shape.name);
+        }
+    }
+}
