@@ -54,7 +54,7 @@ impl Place {
 }
 
 fn config() -> TrainConfig {
-    let suited = TrainConfig::suited_to(&ARCH.parse().unwrap(), Init::Spectral);
+    let suited = TrainConfig::suited_to(&ARCH.parse().unwrap(), Some(Init::Spectral));
     TrainConfig { epochs: 3, batch: 32, validation_rows: 60, ..suited }
 }
 

@@ -1,13 +1,10 @@
 //! A linear layer with its activation: `y = act(x · Wᵀ + b)`.
 
 use crate::arch::{Activation, Precision};
-use crate::device::{
-    Device, Dispatch, Gpu, LANES, TILED_ROWS, Tensor, cut_rows, dot, grid, only, par_rows,
-    vectorised, word,
-};
+use crate::device::{Device, Dispatch, Gpu, TILED_ROWS, Tensor, cut_rows, grid, only, word};
 use crate::error::Result;
 use crate::kernels::activation::{apply_block, shader_code};
-use crate::kernels::pack::unpack_f16;
+use crate::kernels::linear_vector::linear_vector;
 use crate::kernels::weight::shader_variant;
 use crate::kernels::{WeightRef, expect_shape};
 use crate::linalg::product::{Operand, Threads, multiply};
@@ -113,9 +110,13 @@ fn on_gpu(
     Ok(())
 }
 
-/// Rows that one core takes at a time: enough to repay packing the weights, few enough that the
-/// results are still in its cache for the epilogue.
-const BLOCK: usize = 128;
+/// Fewest rows worth a core of their own: each packs the weights anew.
+#[cfg(feature = "rayon")]
+const FEWEST: usize = 64;
+/// Most rows that a core takes at a time, so that its results are still in its cache for the
+/// epilogue.
+#[cfg(feature = "rayon")]
+const MOST: usize = 512;
 
 fn on_cpu(
     x: &Tensor,
@@ -127,7 +128,7 @@ fn on_cpu(
     let (m, inputs, outputs) = (x.rows(), weight.inputs, weight.outputs);
     let bias = bias.map(Tensor::host);
     if m == 1 {
-        one_vector(x.host(), weight, bias, y.host_mut());
+        linear_vector(x.host(), weight, bias, y.host_mut());
         match epilogue {
             Epilogue::Linear => {}
             Epilogue::Activation(kind) => apply_block(kind, y.host_mut(), None),
@@ -165,89 +166,28 @@ fn on_cpu(
         Epilogue::Activation(kind) => (Some(kind), None),
         Epilogue::ActivationAndSlope(kind, slope) => (Some(kind), Some(slope.host_mut())),
     };
-    let size = BLOCK * outputs;
     #[cfg(feature = "rayon")]
     if m * inputs * outputs >= 1 << 20 {
         use rayon::prelude::*;
-        if m < 2 * rayon::current_num_threads() * BLOCK / 2 {
+        let cores = rayon::current_num_threads();
+        let rows = m.div_ceil(cores).min(MOST);
+        let size = rows * outputs;
+        if rows < FEWEST {
             block(0, y, slope, kind, Threads::All);
         } else if let Some(slope) = slope {
             y.par_chunks_mut(size)
                 .zip(slope.par_chunks_mut(size))
                 .enumerate()
-                .for_each(|(i, (y, slope))| block(i * BLOCK, y, Some(slope), kind, Threads::One));
+                .for_each(|(i, (y, slope))| block(i * rows, y, Some(slope), kind, Threads::One));
         } else {
             y.par_chunks_mut(size)
                 .enumerate()
-                .for_each(|(i, y)| block(i * BLOCK, y, None, kind, Threads::One));
+                .for_each(|(i, y)| block(i * rows, y, None, kind, Threads::One));
         }
         return;
     }
-    let _ = (m, size);
+    let _ = m;
     block(0, y, slope, kind, Threads::One);
-}
-
-/// Weights above which the product with one vector is shared between the cores.
-const SHARED_VECTOR: usize = 1 << 21;
-
-/// `y = W · x + b`, straight from the packed weights: this is bound by reading them.
-fn one_vector(x: &[f32], weight: WeightRef<'_>, bias: Option<&[f32]>, y: &mut [f32]) {
-    let per_row = weight.words.cols();
-    let words = weight.words.host();
-    let scales = weight.scales.map(Tensor::host);
-    let block = |first: usize, y: &mut [f32]| {
-        let words = &words[first * per_row..(first + y.len()) * per_row];
-        vectorised(
-            #[inline(always)]
-            || match weight.precision {
-                Precision::F32 => {
-                    for (y, row) in y.iter_mut().zip(words.chunks_exact(per_row)) {
-                        *y = dot(row, x);
-                    }
-                }
-                Precision::F16 => {
-                    let mut values = vec![0.0; x.len()];
-                    for (y, row) in y.iter_mut().zip(words.chunks_exact(per_row)) {
-                        unpack_f16(row, &mut values);
-                        *y = dot(&values, x);
-                    }
-                }
-                Precision::Int8 => {
-                    for (y, row) in y.iter_mut().zip(words.chunks_exact(per_row)) {
-                        *y = dot_int8(bytemuck::cast_slice(row), x);
-                    }
-                }
-            },
-        );
-        if let Some(scales) = scales {
-            y.iter_mut().zip(&scales[first..]).for_each(|(y, s)| *y *= s);
-        }
-        if let Some(bias) = bias {
-            y.iter_mut().zip(&bias[first..]).for_each(|(y, b)| *y += b);
-        }
-    };
-    if weight.outputs * weight.inputs >= SHARED_VECTOR {
-        par_rows(y, 1, block);
-    } else {
-        block(0, y);
-    }
-}
-
-/// `Σ a_i · b_i` over the values of `b`; the packed row may be longer.
-#[inline(always)]
-fn dot_int8(a: &[i8], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_parts, a_rest) = a[..b.len()].as_chunks::<LANES>();
-    let (b_parts, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a_parts.iter().zip(b_parts) {
-        for lane in 0..LANES {
-            lanes[lane] += f32::from(a[lane]) * b[lane];
-        }
-    }
-    for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
-        lanes[lane] += f32::from(*a) * b;
-    }
-    lanes.iter().sum()
 }
 
 /// The weight in f32, `outputs × inputs`.

@@ -18,6 +18,7 @@ pub mod layer_norm_grad_parameters;
 pub mod linear;
 pub mod linear_grad_input;
 pub mod linear_grad_weight;
+mod linear_vector;
 pub mod mse_loss;
 pub mod multiply;
 pub mod normalize_rows;

@@ -138,7 +138,7 @@ pub(crate) fn int8_rows(x: &Matrix) -> (Vec<i8>, Vec<f32>) {
 }
 
 /// The f32 values of a packed row; the row may hold one more.
-pub(crate) fn unpack_f16(words: &[f32], values: &mut [f32]) {
+fn unpack_f16(words: &[f32], values: &mut [f32]) {
     let halves: &[u16] = bytemuck::cast_slice(words);
     halves[..values.len()].reinterpret_cast::<f16>().convert_to_f32_slice(values);
 }
