@@ -234,11 +234,11 @@ pub fn attention_grad(qkv: &Mat, dout: &Mat, heads: usize, sequence: usize) -> M
                     dot(dout, part(qkv, start + t, 2, head, size)) * p[t] * (one_if(t == u) - p[u])
                 };
                 let ds = (0..sequence).map(share).sum::<f64>() / (size as f64).sqrt();
-                for i in 0..size {
+                for (i, dout) in dout.iter().enumerate() {
                     let column = |which: usize| which * width + head * size + i;
                     all.row_mut(token)[column(0)] += ds * part(qkv, start + u, 1, head, size)[i];
                     all.row_mut(start + u)[column(1)] += ds * part(qkv, token, 0, head, size)[i];
-                    all.row_mut(start + u)[column(2)] += p[u] * dout[i];
+                    all.row_mut(start + u)[column(2)] += p[u] * dout;
                 }
             }
         }
