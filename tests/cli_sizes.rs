@@ -109,7 +109,7 @@ fn bad_input_is_one_line_and_an_exit_code() {
         (&["sizes", "--width", "0"], 1, "--width 0"),
         (&["sizes", "--width", "99999999999999"], 1, "limit"),
         (&["sizes", "--batch", "0"], 1, "batch"),
-        (&["sizes", "--arch", square], 1, "64 bits"),
+        (&["sizes", "--arch", square], 2, "limit"),
         (&["sizes", "--json", "--csv"], 2, "exclude"),
         (&["sizes", "--arch", "384-x-384"], 2, "not a width"),
         (&["sizes", "--family", "c"], 2, "possible values"),
