@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::arch::{Activation, Arch, NOTE_LATENT, Precision, TEACHER_WIDTH, Variant};
+use crate::arch::{Activation, Arch, NOTE_LATENT, Precision, SN727_HEADS, TEACHER_WIDTH, Variant};
 use crate::error::{Error, Result};
 use crate::note::{self, Family, Row};
 use crate::number::{count, megabytes, percent};
@@ -275,7 +275,8 @@ impl Sizes {
 
 /// Predicted bytes of the tensors that training `arch` holds at `batch` vectors a step, all f32,
 /// the dataset itself left out: four values a parameter (itself, gradient, two moments), what
-/// the forward pass keeps, a gradient a kept width, the batch twice and two Gram matrices.
+/// the forward pass keeps, a gradient for each of its values, the batch twice, two Gram matrices, and
+/// the unit latents with their gradients.
 ///
 /// # Errors
 /// As [`SizeRow::new`].
@@ -290,13 +291,19 @@ pub fn training_bytes(arch: &Arch, batch: usize) -> Result<TrainingBytes> {
     let outputs: u64 = widths[1..].iter().sum();
     // The activation's derivative, kept instead of its input.
     let slopes: u64 = (1..last).filter(|&i| i != latent).map(|i| widths[i]).sum();
-    let sn727: u64 = match arch.variant() {
-        Variant::Plain => 0,
-        // A normalised copy and a scale a row for each of the five norms; q, k, v, the heads'
-        // output and the sum on the latent; the alignment head's output.
+    let (more_outputs, kept, more_gradients): (u64, u64, u64) = match arch.variant() {
+        Variant::Plain => (0, 0, 0),
+        // Five normalised values and the latent after attention; mean and deviation of each
+        // norm, q, k, v, the softmax and the heads' output; the gradients of the latter and of
+        // the alignment head, with its output.
         Variant::Sn727 => {
-            let norms: u64 = widths.iter().map(|w| w + 1).sum();
-            norms + 5 * widths[latent] + widths[last]
+            let norms: u64 = widths.iter().sum();
+            let attention = 4 * widths[latent];
+            (
+                norms + widths[latent],
+                2 * widths.len() as u64 + attention + SN727_HEADS as u64,
+                attention + 2 * widths[last],
+            )
         }
     };
     let values = 4 * batch as u64;
@@ -306,10 +313,10 @@ pub fn training_bytes(arch: &Arch, batch: usize) -> Result<TrainingBytes> {
         parameters,
         gradients: parameters,
         moments: 2 * parameters,
-        activations: values * (outputs + slopes + sn727),
-        activation_gradients: values * outputs,
+        activations: values * (outputs + slopes + more_outputs + kept),
+        activation_gradients: values * (outputs + more_outputs + more_gradients),
         inputs: values * 2 * widths[0],
-        gram: values * 2 * batch as u64,
+        gram: values * (2 * batch as u64 + 3 * widths[latent]),
         total: 0,
     };
     bytes.total = bytes.parameters

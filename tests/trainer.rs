@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use lnsp::device::Device;
-use lnsp::student::Init;
-use lnsp::train::{Budget, Checkpoint, Stop, TrainConfig, Trainer};
+use lnsp::sizes::training_bytes;
+use lnsp::student::{Init, Parameters};
+use lnsp::train::{Budget, Checkpoint, Objective, Step, Stop, TrainConfig, Trainer};
 use lnsp::{Arch, Error, Matrix, Variant};
 use pollster::block_on;
 use rand_chacha::ChaCha8Rng;
@@ -145,4 +146,27 @@ fn settings_and_data_must_fit() {
     assert!(uneven.contains("must take and give"), "{uneven}");
     let none = refused("24-16-8-16-24", TrainConfig { batch: 1, ..config() }, vectors(200, 24));
     assert!(none.contains("at least 2"), "{none}");
+}
+
+#[test]
+fn the_ledger_holds_what_the_layer_list_predicts() {
+    for (arch, variant) in [
+        ("384-256-192-256-384", Variant::Plain),
+        ("384-256-192-256-384", Variant::Sn727),
+        ("48-40-32-12-20-48", Variant::Plain),
+    ] {
+        let arch: Arch = arch.parse().unwrap();
+        let arch = arch.with_variant(variant).unwrap();
+        let device = Device::cpu();
+        let (config, start) = (TrainConfig::default(), Parameters::random(&arch, 1));
+        let step = Step::new(&device, &start, &Objective::new(&config), config.batch).unwrap();
+        let held = device.ledger().usage().bytes as f64;
+        let predicted = training_bytes(&arch, config.batch).unwrap().total as f64;
+        assert!((held / predicted - 1.0).abs() < 0.01, "{arch} {variant}: {held} {predicted}");
+        drop(step);
+        assert_eq!(device.ledger().usage().bytes, 0);
+    }
+    // The note says 25 MB for this one.
+    let plain = Arch::family_b(256).unwrap();
+    assert!(training_bytes(&plain, 256).unwrap().total < 10_000_000);
 }

@@ -112,7 +112,15 @@ impl Gpu {
             freed,
         };
         shared.faults.check()?;
-        Ok(Self { shared: Arc::new(shared) })
+        #[cfg_attr(
+            target_arch = "wasm32",
+            expect(
+                clippy::arc_with_non_send_sync,
+                reason = "natively it is shared between threads; a browser has one"
+            )
+        )]
+        let shared = Arc::new(shared);
+        Ok(Self { shared })
     }
 
     /// The adapter's name.
