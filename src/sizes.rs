@@ -477,7 +477,8 @@ mod tests {
     }
 
     /// By hand for 5→7→3→7→5 at a batch of 2: 42 + 24 + 28 + 40 = 134 parameters; outputs
-    /// 7 + 3 + 7 + 5 = 22, slopes 14 values a vector; the batch 5 wide, twice; 2×2 twice.
+    /// 7 + 3 + 7 + 5 = 22, slopes 14 values a vector; the batch 5 wide, twice; 2×2 twice
+    /// and the latent's 3 three times a vector.
     #[test]
     fn training_bytes_by_hand() {
         let arch: Arch = "5-7-3-7-5".parse().unwrap();
@@ -486,8 +487,8 @@ mod tests {
         assert_eq!(bytes.activations, 4 * 2 * (22 + 14));
         assert_eq!(bytes.activation_gradients, 4 * 2 * 22);
         assert_eq!(bytes.inputs, 4 * 2 * 10);
-        assert_eq!(bytes.gram, 4 * 8);
-        assert_eq!(bytes.total, 16 * 134 + 288 + 176 + 80 + 32);
+        assert_eq!(bytes.gram, 4 * (8 + 18));
+        assert_eq!(bytes.total, 16 * 134 + 288 + 176 + 80 + 104);
         assert!(training_bytes(&arch, 0).is_err());
         assert!(training_bytes(&arch, MAX_BATCH + 1).is_err());
     }

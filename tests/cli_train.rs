@@ -262,7 +262,7 @@ fn bad_input_is_one_clear_error() {
         (&["--init", "zero"], 2, "spectral or random"),
         (&["--limit", "0"], 2, "--limit"),
         (&["--checkpoint-every", "-1"], 2, "--checkpoint-every"),
-        (&["--variant", "sn727"], 1, "--init random"),
+        (&["--variant", "sn727", "--init", "spectral"], 1, "--init random"),
     ];
     for (more, code, words) in settings {
         let fixed = ["--validation-rows", "60"];

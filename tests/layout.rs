@@ -16,10 +16,7 @@ const FLOORS: &[(u8, &[&str])] = &[
 ];
 
 /// Shaders without a twin of the same name in `src/kernels/`, each with its reason.
-const SHADERS_WITHOUT_TWIN: &[(&str, &str)] = &[
-    ("linear_vector", "the linear kernel's other shader, for few rows"),
-    ("unpack", "in pack.rs, beside its inverse"),
-];
+const SHADERS_WITHOUT_TWIN: &[(&str, &str)] = &[("unpack", "in pack.rs, beside its inverse")];
 
 /// The longest Rust file.
 const LINES: usize = 600;
