@@ -83,8 +83,6 @@ pub struct EpochRecord {
 /// A student in training.
 #[derive(Debug)]
 pub struct Trainer {
-    arch: Arch,
-    config: TrainConfig,
     data: Arc<Matrix>,
     split: Split,
     truth: Option<Neighbours>,
@@ -168,7 +166,7 @@ impl Trainer {
         state: State,
         data: Arc<Matrix>,
     ) -> Result<Self> {
-        let config = state.config.clone();
+        let config = &state.config;
         let split = Split::new(data.rows(), config.validation_rows, config.seed);
         let truth = (split.validation.len() > VALIDATION_K)
             .then(|| {
@@ -177,13 +175,11 @@ impl Trainer {
             })
             .transpose()?;
         Ok(Self {
-            step: Step::new(device, parameters, &Objective::new(&config), config.batch)?,
+            step: Step::new(device, parameters, &Objective::new(config), config.batch)?,
             batch: vec![0.0; config.batch * data.cols()],
             order: (u32::MAX, Vec::new()),
             best: if config.patience > 0 { parameters.values().to_vec() } else { Vec::new() },
             last: Losses::default(),
-            arch: state.arch.clone(),
-            config,
             state,
             data,
             split,
@@ -193,22 +189,22 @@ impl Trainer {
 
     /// The architecture.
     pub fn arch(&self) -> &Arch {
-        &self.arch
+        &self.state.arch
     }
 
     /// The settings.
     pub fn config(&self) -> &TrainConfig {
-        &self.config
+        &self.state.config
     }
 
     /// Steps of one epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        (self.split.training.len() / self.config.batch) as u64
+        (self.split.training.len() / self.state.config.batch) as u64
     }
 
     /// Steps of the whole training.
     pub fn total_steps(&self) -> u64 {
-        self.steps_per_epoch() * u64::from(self.config.epochs)
+        self.steps_per_epoch() * u64::from(self.state.config.epochs)
     }
 
     /// The epochs so far, the start first.
@@ -228,7 +224,7 @@ impl Trainer {
     /// What the device reports.
     pub async fn student(&self) -> Result<Parameters> {
         if self.stops_early() {
-            Parameters::new(&self.arch, self.best.clone())
+            Parameters::new(&self.state.arch, self.best.clone())
         } else {
             self.current().await
         }
@@ -240,7 +236,7 @@ impl Trainer {
     }
 
     fn stops_early(&self) -> bool {
-        self.config.patience > 0 && self.truth.is_some()
+        self.state.config.patience > 0 && self.truth.is_some()
     }
 
     /// The parameters as they are now.
@@ -248,7 +244,7 @@ impl Trainer {
     /// # Errors
     /// What the device reports.
     pub async fn current(&self) -> Result<Parameters> {
-        Parameters::new(&self.arch, self.step.read_parameters().await?)
+        Parameters::new(&self.state.arch, self.step.read_parameters().await?)
     }
 
     /// How far it is.
@@ -307,19 +303,19 @@ impl Trainer {
         let per_epoch = self.steps_per_epoch();
         let epoch = (self.state.step / per_epoch) as u32;
         if self.order.0 != epoch {
-            self.order = (epoch, epoch_order(&self.split.training, self.config.seed, epoch));
+            self.order = (epoch, epoch_order(&self.split.training, self.state.config.seed, epoch));
         }
-        let first = (self.state.step % per_epoch) as usize * self.config.batch;
-        gather(&self.data, &self.order.1[first..first + self.config.batch], &mut self.batch);
+        let first = (self.state.step % per_epoch) as usize * self.state.config.batch;
+        gather(&self.data, &self.order.1[first..first + self.state.config.batch], &mut self.batch);
         self.step.differentiate(&self.batch)?;
         self.state.step += 1;
-        let clip = self.config.clip_norm;
+        let clip = self.state.config.clip_norm;
         self.step.update(&AdamW {
-            learning_rate: self.config.learning_rate_at(self.state.step, self.total_steps()),
+            learning_rate: self.state.config.learning_rate_at(self.state.step, self.total_steps()),
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
-            weight_decay: self.config.weight_decay,
+            weight_decay: self.state.config.weight_decay,
             step: self.state.step,
             clip_norm: if clip > 0.0 { clip } else { f32::INFINITY },
         })
@@ -361,11 +357,11 @@ impl Trainer {
             }
         }
         self.state.stopped_early =
-            self.stops_early() && epoch >= self.state.best.0 + self.config.patience;
+            self.stops_early() && epoch >= self.state.best.0 + self.state.config.patience;
         self.state.history.push(EpochRecord {
             epoch,
             losses,
-            learning_rate: self.config.learning_rate_at(self.state.step, self.total_steps()),
+            learning_rate: self.state.config.learning_rate_at(self.state.step, self.total_steps()),
             validation_overlap: overlap,
         });
         Ok(())
@@ -374,9 +370,9 @@ impl Trainer {
     /// Mean overlap@10 of the validation rows, in the room of the training batch.
     async fn validate(&mut self) -> Result<Option<f64>> {
         let Some(truth) = &self.truth else { return Ok(None) };
-        let latent = self.arch.latent();
+        let latent = self.state.arch.latent();
         let mut latents = Vec::with_capacity(self.split.validation.len() * latent);
-        for rows in self.split.validation.chunks(self.config.batch) {
+        for rows in self.split.validation.chunks(self.state.config.batch) {
             gather(&self.data, rows, &mut self.batch);
             let values = self.step.encode(&self.batch).await?;
             latents.extend_from_slice(&values[..rows.len() * latent]);
