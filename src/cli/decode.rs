@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::convert::{Direction, Job, Stored, convert};
 use super::ui::Ui;
-use super::vectors::ReadArgs;
+use super::vectors::{Input, ReadArgs};
 
 /// Arguments of `lnsp decode`.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let job = Job {
         direction: Direction::Decode,
         student: &args.student,
-        input: &args.input,
+        input: &Input::Vectors(args.input.clone()),
         read: &args.read,
         out: &args.out,
         stored: args.dtype,

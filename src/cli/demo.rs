@@ -9,7 +9,7 @@ use super::device::open_device;
 use super::eval::{self, measure, quoted, write_report};
 use super::training::{self, Outcome};
 use super::ui::Ui;
-use super::vectors::{End, HELD_OUT, Loaded, ReadArgs, TRAINING, given_or_bundled, load};
+use super::vectors::{End, HELD_OUT, Input, Loaded, ReadArgs, TRAINING, given_or_bundled, load};
 use super::{ArchArgs, memory, train};
 use crate::arch::Arch;
 use crate::device::Device;
@@ -131,13 +131,13 @@ fn files_in(folder: &Path) -> anyhow::Result<Written> {
 /// Both bundled files, if the training fits in memory.
 fn read(ui: &Ui, arch: &Arch, config: &TrainConfig) -> anyhow::Result<(Loaded, Loaded)> {
     let read = ReadArgs::default();
-    let training = given_or_bundled(None, TRAINING, "the training vectors")?;
-    let held_out = given_or_bundled(None, HELD_OUT, "the held-out vectors")?;
-    let source = read.open_for(&training, arch, End::Vectors)?;
+    let training = Input::Vectors(given_or_bundled(None, TRAINING, "the training vectors")?);
+    let held_out = Input::Vectors(given_or_bundled(None, HELD_OUT, "the held-out vectors")?);
+    let source = read.open_for(ui, &training, arch, End::Vectors, true)?;
     memory::check_training(arch, config.batch, &source, None, memory::available())?;
-    let training = load(ui, &training, source, None)?;
-    let source = read.open_for(&held_out, arch, End::Vectors)?;
-    Ok((training, load(ui, &held_out, source, None)?))
+    let training = load(ui, training.path(), source, None)?;
+    let source = read.open_for(ui, &held_out, arch, End::Vectors, true)?;
+    Ok((training, load(ui, held_out.path(), source, None)?))
 }
 
 /// Trains; the training is short, so it keeps no checkpoints.

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 
 use super::DeviceChoice;
 use super::device::open_device;
+use super::text::TextArgs;
 use super::ui::Ui;
 use super::vectors::{
-    End, HELD_OUT, Loaded, ReadArgs, TRAINING, given_or_bundled, load, read_student,
+    End, HELD_OUT, Input, Loaded, ReadArgs, TRAINING, given_or_bundled, load, read_student,
 };
 use crate::device::Device;
 use crate::error::Error;
@@ -24,6 +25,7 @@ use crate::student::StudentFile;
 #[command(after_help = "Examples:\n  \
     lnsp eval --student student.safetensors\n  \
     lnsp eval --student student.safetensors --vectors held_out.npy --training train.npy\n  \
+    lnsp eval --student student.safetensors --text sentences.txt\n  \
     lnsp eval --report eval.html --json > eval.json")]
 pub struct Args {
     /// The student, as `lnsp train` writes it.
@@ -31,12 +33,15 @@ pub struct Args {
     pub student: PathBuf,
     /// Held-out vectors to measure on, .npy, .safetensors or .parquet [default: the bundled
     /// 3,000, if they are in ./data].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub vectors: Option<PathBuf>,
     /// Vectors that baselines and int8 ranges are fitted on, best the student's own training
     /// set [default: the bundled 20,000, if they are in ./data].
     #[arg(long, value_name = "FILE")]
     pub training: Option<PathBuf>,
+    /// Held-out texts in place of vectors.
+    #[command(flatten)]
+    pub text: TextArgs,
     /// Measure on the first N held-out vectors only.
     #[arg(long, value_name = "N")]
     pub limit: Option<NonZeroUsize>,
@@ -68,8 +73,9 @@ pub struct Args {
 /// reports; a report that cannot be written.
 pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let student = read_student(&args.student)?;
-    let held_out = given_or_bundled(args.vectors.as_deref(), HELD_OUT, "--vectors")?;
+    let held_out = Input::new(&args.text, args.vectors.as_deref(), HELD_OUT, "--vectors")?;
     let training = given_or_bundled(args.training.as_deref(), TRAINING, "--training")?;
+    let training = Input::Vectors(training);
     if let Some(path) = &args.report {
         // Refused now rather than after the work.
         drop(files::AtomicFile::create(path)?);
@@ -80,8 +86,9 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         DeviceChoice::Auto | DeviceChoice::Cpu => Device::cpu(),
         DeviceChoice::Gpu => open_device(ui, arch.widths()[1])?,
     };
-    let read = |path: &Path, limit| -> crate::Result<Loaded> {
-        load(ui, path, args.read.open_for(path, arch, End::Vectors)?, limit)
+    let read = |input: &Input, limit| -> anyhow::Result<Loaded> {
+        let source = args.read.open_for(ui, input, arch, End::Vectors, true)?;
+        Ok(load(ui, input.path(), source, limit)?)
     };
     let (held_out, training) = (read(&held_out, args.limit)?, read(&training, None)?);
     let options =

@@ -13,13 +13,17 @@ pub mod decode;
 pub mod demo;
 pub mod device;
 pub mod devices;
+pub mod embed;
 pub mod encode;
 pub mod eval;
 pub mod machine;
 pub mod memory;
+pub mod parts;
 pub mod progress;
 pub mod settings;
 pub mod sizes;
+pub mod teacher;
+pub mod text;
 pub mod train;
 pub mod training;
 pub mod ui;
@@ -103,6 +107,8 @@ pub enum Command {
     Train(train::Args),
     /// Measure a student against the teacher and every baseline.
     Eval(eval::Args),
+    /// Turn texts into the teacher's vectors.
+    Embed(embed::Args),
     /// Turn vectors into latents.
     Encode(encode::Args),
     /// Turn latents back into vectors.
@@ -204,6 +210,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Devices(args) => devices::run(args, ui),
         Command::Train(args) => train::run(args, ui),
         Command::Eval(args) => eval::run(args, ui),
+        Command::Embed(args) => embed::run(args, ui),
         Command::Encode(args) => encode::run(args, ui),
         Command::Decode(args) => decode::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),

@@ -42,6 +42,11 @@ impl Progress {
         Self { label: label.into(), total, way }
     }
 
+    /// No progress at all, for work within other work that shows its own.
+    pub(super) fn none() -> Self {
+        Self { label: String::new(), total: None, way: Way::Quiet }
+    }
+
     /// `done` pieces are done; `message` says more, such as the loss and the rate.
     pub fn set(&self, done: u64, message: &str) {
         match &self.way {

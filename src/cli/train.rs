@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::device::open_device;
 use super::settings::Settings;
+use super::text::TextArgs;
 use super::training::{self, Checkpoints, Outcome};
 use super::ui::{Ui, Usage};
-use super::vectors::{Loaded, ReadArgs, TRAINING, file_name, given_or_bundled, load};
+use super::vectors::{Input, Loaded, ReadArgs, TRAINING, file_name, load};
 use super::{ArchArgs, memory};
 use crate::arch::{Arch, Precision};
 use crate::error::Error;
@@ -29,14 +30,18 @@ use crate::train::{Checkpoint, TrainConfig, Trainer};
     lnsp train                                    the bundled vectors, S = 256\n  \
     lnsp train --width 512 --epochs 40 --out s512.safetensors\n  \
     lnsp train --vectors mine.npy --arch 768-512-128-512-768 --skip-bad\n  \
+    lnsp train --text sentences.txt               (embed once with lnsp embed to train often)\n  \
     lnsp train --resume                           go on after Ctrl-C")]
 pub struct Args {
     /// Which student.
     #[command(flatten)]
     pub arch: ArchArgs,
     /// Vectors to train on, .npy, .safetensors or .parquet [default: the bundled 20,000].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub vectors: Option<PathBuf>,
+    /// Texts in place of vectors.
+    #[command(flatten)]
+    pub text: TextArgs,
     /// Train on the first N vectors only.
     #[arg(long, value_name = "N")]
     pub limit: Option<NonZeroUsize>,
@@ -216,18 +221,18 @@ fn plan(args: &Args, found: Option<&Checkpoint>) -> anyhow::Result<(Arch, TrainC
 
 /// Reads the vectors, if they and the training fit in memory.
 fn read(args: &Args, ui: &Ui, arch: &Arch, config: &TrainConfig) -> anyhow::Result<Loaded> {
-    let path = given_or_bundled(args.vectors.as_deref(), TRAINING, "--vectors")?;
-    let source = args.read.open(&path)?;
+    let input = Input::new(&args.text, args.vectors.as_deref(), TRAINING, "--vectors")?;
+    let source = args.read.open_input(ui, &input, true)?;
     memory::check_training(arch, config.batch, &source, args.limit, memory::available())?;
     if source.width() != arch.input() || arch.output() != arch.input() {
         bail!(
             "{}: its vectors are {} wide; {arch} must take and give that width: choose it with \
              --arch",
-            path.display(),
+            input.path().display(),
             source.width()
         );
     }
-    Ok(load(ui, &path, source, args.limit)?)
+    Ok(load(ui, input.path(), source, args.limit)?)
 }
 
 /// A training at its start.

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use super::teacher::TeacherArgs;
+use super::text::{TextArgs, text_vectors};
 use super::ui::Ui;
 use crate::arch::Arch;
 use crate::error::Error;
+use crate::format::text::TextOptions;
 use crate::format::{ReadOptions, VectorReader, files};
 use crate::matrix::Matrix;
 use crate::number::count;
@@ -26,10 +29,12 @@ pub struct ReadArgs {
     /// Tensor of a .safetensors file [default: the one called vectors, or the only one].
     #[arg(long, value_name = "NAME")]
     pub tensor: Option<String>,
-    /// Column of a .parquet file [default: the one called vectors, or the only one].
+    /// Column of a .parquet file [default: the one called vectors, or the only one], or of texts
+    /// [default: text, sentence, or the only one].
     #[arg(long, value_name = "NAME")]
     pub column: Option<String>,
-    /// Leave out rows that cannot be used (NaN, infinite, zero), and count them.
+    /// Leave out rows that cannot be used (NaN, infinite, zero; lines without text), and count
+    /// them.
     #[arg(long)]
     pub skip_bad: bool,
 }
@@ -45,17 +50,44 @@ impl ReadArgs {
         VectorSource::new(files::open(path, &options)?, None, bad)
     }
 
+    /// Opens the vectors of `input`; those of texts are made while they are read, with progress
+    /// if `shown`.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`text_vectors`].
+    pub fn open_input<'a>(
+        &self,
+        ui: &'a Ui,
+        input: &Input,
+        shown: bool,
+    ) -> anyhow::Result<VectorSource<'a>> {
+        match input {
+            Input::Vectors(path) => Ok(self.open(path)?),
+            Input::Text(path, teacher) => {
+                if self.tensor.is_some() {
+                    let message = "a name of a tensor is for .safetensors files, not for text";
+                    return Err(Error::invalid("--tensor", message).into());
+                }
+                let options = TextOptions { column: self.column.clone(), skip_bad: self.skip_bad };
+                let reader = text_vectors(ui, path, options, teacher, shown)?;
+                Ok(VectorSource::new(reader, None, BadRows::Refuse)?)
+            }
+        }
+    }
+
     /// Opens what a student of `arch` takes at `end`.
     ///
     /// # Errors
-    /// As [`Self::open`]; [`Error::Format`] if the rows have another width.
-    pub fn open_for(
+    /// As [`Self::open_input`]; [`Error::Format`] if the rows have another width.
+    pub fn open_for<'a>(
         &self,
-        path: &Path,
+        ui: &'a Ui,
+        input: &Input,
         arch: &Arch,
         end: End,
-    ) -> crate::Result<VectorSource<'static>> {
-        let source = self.open(path)?;
+        shown: bool,
+    ) -> anyhow::Result<VectorSource<'a>> {
+        let source = self.open_input(ui, input, shown)?;
         let (what, wanted) = match end {
             End::Vectors => ("vectors", arch.input()),
             End::Latents => ("latents", arch.latent()),
@@ -68,7 +100,42 @@ impl ReadArgs {
              that width, or a student made for these",
             source.width()
         );
-        Err(Error::format(path.display().to_string(), message))
+        Err(Error::format(input.path().display().to_string(), message).into())
+    }
+}
+
+/// Vectors, or texts and who embeds them.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A file of vectors.
+    Vectors(PathBuf),
+    /// A file of texts.
+    Text(PathBuf, TeacherArgs),
+}
+
+impl Input {
+    /// The file of texts, if one was given, else the file of vectors given with `flag`, else the
+    /// bundled one called `name`.
+    ///
+    /// # Errors
+    /// As [`given_or_bundled`].
+    pub fn new(
+        text: &TextArgs,
+        vectors: Option<&Path>,
+        name: &str,
+        flag: &str,
+    ) -> crate::Result<Self> {
+        match &text.text {
+            Some(path) => Ok(Input::Text(path.clone(), text.teacher.clone())),
+            None => given_or_bundled(vectors, name, flag).map(Input::Vectors),
+        }
+    }
+
+    /// The file, whatever is in it.
+    pub fn path(&self) -> &Path {
+        match self {
+            Input::Vectors(path) | Input::Text(path, _) => path,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::teacher::Teacher;
 use crate::teacher::sentences::SentenceEncoder;
 use crate::teacher::tokenizer::Tokenizer;
 
+pub(super) use cache::hex;
 pub use cache::{cache_folder, sha256_of};
 
 /// The encoder's weights in a folder of the teacher.
@@ -74,8 +75,7 @@ impl TeacherArgs {
     /// Files that are damaged or of another model; a limit of tokens that the model does not
     /// take; no device.
     pub fn load(&self, ui: &Ui, files: &TeacherFiles) -> anyhow::Result<SentenceEncoder> {
-        let json =
-            std::fs::read(&files.tokenizer).map_err(|e| Error::io(&files.tokenizer, e))?;
+        let json = std::fs::read(&files.tokenizer).map_err(|e| Error::io(&files.tokenizer, e))?;
         let name = files.tokenizer.display().to_string();
         let tokenizer = Tokenizer::from_bytes(&name, &json, self.max_tokens)?;
         let stream = File::open(&files.weights).map_err(|e| Error::io(&files.weights, e))?;
