@@ -14,9 +14,10 @@ passed=0
 failed=0
 
 # stage NAME COMMAND... : runs it, adds up the counts that cargo or nextest print; a stage that
-# fails without a failed test (it did not compile, a lint) counts as one failure.
+# fails without a failed test (it did not compile, a lint) counts as one failure. Leaves its exit
+# status in $status and what it printed in $log.
 stage() {
-    local name=$1 status counts ok bad
+    local name=$1 counts ok bad
     shift
     say "$name"
     "$@" 2>&1 | tee "$log"
@@ -73,12 +74,27 @@ for file in tests/gpu_*.rs; do
     [ -e "$file" ] && gpu_tests+=(--test "$(basename "$file" .rs)")
 done
 
+# The weights that the tests of the real teacher need, fetched once into the cache.
+fetch_teacher() {
+    [ -z "${LNSP_TEACHER_DIR:-}" ] || return 0
+    stage "the teacher's weights" sh scripts/fetch-teacher.sh
+    if [ "$status" = 0 ]; then
+        LNSP_TEACHER_DIR=$(tail -n 1 "$log")
+        export LNSP_TEACHER_DIR
+    else
+        # Counted as one failure above; every test of the teacher would be one more.
+        export LNSP_ALLOW_NO_TEACHER=1
+    fi
+}
+
 if [ "${1:-}" = gpu ]; then
     [ "${#gpu_tests[@]}" -gt 0 ] || fail "there are no tests/gpu_*.rs"
+    fetch_teacher
     stage "GPU tests on this machine's own device" run_tests "${gpu_tests[@]}"
 else
     stage "set-up" sh scripts/setup-test.sh
     stage "lint" sh scripts/lint.sh
+    fetch_teacher
     first=
     second=
     if [ "$(uname -s)" = Linux ]; then

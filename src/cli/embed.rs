@@ -22,8 +22,7 @@ use crate::source::read_to_matrix;
 
 /// Vectors of this cosine or more are the same text, or as good as: f16 moves it by 0.0001.
 const SAME: f32 = 0.999;
-/// A part is written when the last is so old, or when there are so many vectors.
-const PART: Duration = Duration::from_secs(20);
+/// A part is written when there are so many vectors, if not before.
 const PART_ROWS: usize = 16_384;
 
 /// Arguments of `lnsp embed`.
@@ -62,6 +61,9 @@ pub struct Args {
     /// the held-out ones, and count it.
     #[arg(long, value_name = "FILE")]
     pub exclude: Option<PathBuf>,
+    /// Seconds between two parts: what a crash may cost, and some more.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub part_every: u64,
     /// Drop what an unfinished run has left, and start anew.
     #[arg(long)]
     pub restart: bool,
@@ -101,6 +103,9 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let texts = Texts::survey(ui, &args.text, options)?;
     let files = args.teacher.files(ui)?;
     let exclude = args.exclude.as_deref().map(read_excluded).transpose()?;
+    let encoder = args.teacher.load(ui, &files)?;
+    let (width, device) = (encoder.teacher().width(), encoder.teacher().device().name());
+    check_width(args, exclude.as_ref(), width)?;
     let job = job(args, &texts, &files, dtype)?;
     let mut parts = Parts::open(&beside(&args.out), &job, dtype, args.restart)?;
     let start = parts.done();
@@ -112,19 +117,13 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
             parts.folder().display()
         ));
     }
-    let encoder = args.teacher.load(ui, &files)?;
-    let mut embedding = Embedding::new(ui, &texts, encoder, start.texts, true)?;
-    let width = embedding.width();
-    check_width(args, exclude.as_ref(), width)?;
-    let done = match embed(&mut embedding, &mut parts, exclude.as_ref(), start) {
+    let mut embedding = Embedding::new(ui, &texts, encoder, start.texts)?;
+    let every = Duration::from_secs(args.part_every);
+    let done = match embed(&mut embedding, &mut parts, exclude.as_ref(), every) {
         Ok(done) => done,
-        Err(error) => {
-            stopped(ui, parts, texts.count)?;
-            return Err(error);
-        }
+        Err(error) => return Err(stopped(error, parts, texts.count)),
     };
     let rate = embedding.rate();
-    let device = embedding.encoder().teacher().device().name();
     drop(embedding);
     if !parts.any() {
         parts.remove()?;
@@ -198,18 +197,19 @@ fn check_width(args: &Args, exclude: Option<&Matrix>, width: usize) -> crate::Re
     Err(Error::format(path.display().to_string(), message))
 }
 
-/// Says what is kept of a job that ends before its time; a folder without parts goes.
-fn stopped(ui: &Ui, parts: Parts, total: u64) -> crate::Result<()> {
+/// The error that ended a job, with what is kept of it; a folder without parts goes.
+fn stopped(error: anyhow::Error, parts: Parts, total: u64) -> anyhow::Error {
     if !parts.any() {
-        return parts.remove();
+        // The error is what matters.
+        let _ = parts.remove();
+        return error;
     }
-    ui.status(&format!(
-        "{} of {} texts are kept in {}; the same command goes on from there",
+    error.context(format!(
+        "stopped after {} of {} texts, which are kept in {}; the same command goes on from there",
         count(parts.done().texts),
         count(total),
         parts.folder().display()
-    ));
-    Ok(())
+    ))
 }
 
 /// Embeds the texts that are left, and writes part after part.
@@ -217,8 +217,9 @@ fn embed(
     embedding: &mut Embedding,
     parts: &mut Parts,
     exclude: Option<&Matrix>,
-    start: Done,
+    every: Duration,
 ) -> anyhow::Result<Done> {
+    let start = parts.done();
     let (mut rows, mut done, mut last) = (Matrix::default(), start, Instant::now());
     loop {
         let next = match embedding.next(usize::MAX) {
@@ -240,7 +241,7 @@ fn embed(
             done.cut = start.cut + embedding.cut();
             rows.append(&kept)?;
         }
-        if rows.rows() > 0 && (end || last.elapsed() >= PART || rows.rows() >= PART_ROWS) {
+        if rows.rows() > 0 && (end || last.elapsed() >= every || rows.rows() >= PART_ROWS) {
             parts.write(&rows, done)?;
             (rows, last) = (Matrix::default(), Instant::now());
         }
@@ -268,7 +269,7 @@ fn report(args: &Args, ui: &Ui, summary: &Summary<'_>) -> anyhow::Result<()> {
     }
     if let Some(path) = args.exclude.as_deref().filter(|_| summary.excluded > 0) {
         ui.status(&format!(
-            "{} vectors left out, nearly equal to one in {}",
+            "left out as nearly equal to a vector in {1}: {0}",
             count(summary.excluded),
             path.display()
         ));

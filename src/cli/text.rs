@@ -28,6 +28,8 @@ const PIECE: Duration = Duration::from_secs(5);
 const FIRST: usize = 64;
 /// Texts of the longest piece.
 const MOST: usize = 8192;
+/// Texts of every piece where results must not depend on the clock.
+const STEADY: usize = 1024;
 
 /// Text in place of vectors.
 #[derive(Clone, Debug, clap::Args)]
@@ -123,8 +125,9 @@ pub struct Embedding {
     /// Texts done, those of an earlier run among them.
     done: u64,
     cut: u64,
-    /// Texts of the next piece.
+    /// Texts of the next piece, and whether the one after may have another size.
     piece: usize,
+    adapts: bool,
     bar: Progress,
     cancel: Arc<AtomicBool>,
     began: Instant,
@@ -132,17 +135,11 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Will embed `texts` after the first `done` of them. No progress is shown unless `shown`.
+    /// Will embed `texts` after the first `done` of them, in pieces of some seconds.
     ///
     /// # Errors
     /// As [`TextReader`], if the file has changed since it was surveyed.
-    pub fn new(
-        ui: &Ui,
-        texts: &Texts,
-        encoder: SentenceEncoder,
-        done: u64,
-        shown: bool,
-    ) -> Result<Self> {
+    pub fn new(ui: &Ui, texts: &Texts, encoder: SentenceEncoder, done: u64) -> Result<Self> {
         let (file, kind) = open(&texts.path)?;
         let name = texts.path.display().to_string();
         let mut reader = TextReader::new(kind, &name, file, &texts.options)?;
@@ -156,7 +153,7 @@ impl Embedding {
             }
         }
         let left = texts.count.saturating_sub(done);
-        let bar = if shown { ui.progress("embed", Some(left)) } else { Progress::none() };
+        let bar = ui.progress("embed", Some(left));
         Ok(Self {
             encoder,
             reader,
@@ -165,11 +162,22 @@ impl Embedding {
             done,
             cut: 0,
             piece: FIRST,
+            adapts: true,
             bar,
             cancel,
             began: Instant::now(),
             first: done,
         })
+    }
+
+    /// The same in pieces of one size, so that two runs give the same bits, and without progress
+    /// unless `shown`.
+    fn steady(mut self, shown: bool) -> Self {
+        (self.piece, self.adapts) = (STEADY, false);
+        if !shown {
+            self.bar = Progress::none();
+        }
+        self
     }
 
     /// Values of a vector.
@@ -190,11 +198,6 @@ impl Embedding {
     /// Texts in a second, without those of an earlier run.
     pub fn rate(&self) -> f64 {
         (self.done - self.first) as f64 / self.began.elapsed().as_secs_f64().max(1e-9)
-    }
-
-    /// The teacher.
-    pub fn encoder(&self) -> &SentenceEncoder {
-        &self.encoder
     }
 
     /// The vectors of the next texts, at most `most`; none at the end.
@@ -226,9 +229,11 @@ impl Embedding {
         self.done += self.texts.len() as u64;
         self.cut += embedded.cut;
         let rate = self.texts.len() as f64 / began.elapsed().as_secs_f64().max(1e-9);
-        // The first piece may pay for what the later ones share: no leaps.
-        let wanted = (rate * PIECE.as_secs_f64()) as usize;
-        self.piece = wanted.clamp(self.piece / 2, self.piece * 4).clamp(1, MOST);
+        if self.adapts {
+            // The first piece may pay for what the later ones share: no leaps.
+            let wanted = (rate * PIECE.as_secs_f64()) as usize;
+            self.piece = wanted.clamp(self.piece / 2, self.piece * 4).clamp(1, MOST);
+        }
         Ok(Some(embedded.vectors))
     }
 }
@@ -259,7 +264,7 @@ pub fn text_vectors<'a>(
     let texts = Texts::survey(ui, path, options)?;
     let files = teacher.files(ui)?;
     let encoder = teacher.load(ui, &files)?;
-    let embedding = Embedding::new(ui, &texts, encoder, 0, shown)?;
+    let embedding = Embedding::new(ui, &texts, encoder, 0)?.steady(shown);
     Ok(Box::new(TextVectors {
         ui,
         embedding,
