@@ -4,6 +4,7 @@ pub mod bench;
 mod contenders;
 mod eval;
 mod evaluation;
+mod few;
 mod student_codes;
 pub mod tasks;
 mod verdict;
@@ -14,4 +15,5 @@ pub use eval::{EvalOptions, evaluate};
 pub use evaluation::{
     Comparison, Comparisons, CosineSample, Evaluation, Kind, Outcome, Row, SetInfo,
 };
+pub use few::{After, FewTexts, compare_few};
 pub use student_codes::{STUDENT, STUDENT_OUTPUT};
