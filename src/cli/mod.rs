@@ -8,6 +8,7 @@ use clap::{ArgAction, ColorChoice, Parser, Subcommand, ValueEnum};
 use crate::arch::{Activation, Arch, Variant};
 
 pub mod bench;
+pub mod compare;
 pub mod convert;
 pub mod decode;
 pub mod demo;
@@ -20,6 +21,8 @@ pub mod memory;
 pub mod progress;
 pub mod settings;
 pub mod sizes;
+pub mod tasks;
+pub mod teacher;
 pub mod train;
 pub mod training;
 pub mod ui;
@@ -103,6 +106,8 @@ pub enum Command {
     Train(train::Args),
     /// Measure a student against the teacher and every baseline.
     Eval(eval::Args),
+    /// Cosines of a few sentences before and after.
+    Compare(compare::Args),
     /// Turn vectors into latents.
     Encode(encode::Args),
     /// Turn latents back into vectors.
@@ -204,6 +209,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Devices(args) => devices::run(args, ui),
         Command::Train(args) => train::run(args, ui),
         Command::Eval(args) => eval::run(args, ui),
+        Command::Compare(args) => compare::run(args, ui),
         Command::Encode(args) => encode::run(args, ui),
         Command::Decode(args) => decode::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),

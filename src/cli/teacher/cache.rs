@@ -106,8 +106,10 @@ fn check(path: &Path, bytes: u64, hash: &str) -> Result<Verdict> {
     let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let now = Seen { bytes, modified_ns: modified.unwrap_or_default().as_nanos() };
     let notes = path.with_file_name(CHECKED);
-    let mut seen: BTreeMap<String, Seen> =
-        fs::read(&notes).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    let mut seen: BTreeMap<String, Seen> = fs::read(&notes)
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .unwrap_or_default();
     let name = super::file_name(path);
     if seen.get(&name) == Some(&now) {
         return Ok(Verdict::Whole);

@@ -74,8 +74,7 @@ impl TeacherArgs {
     /// Files that are damaged or of another model; a limit of tokens that the model does not
     /// take; no device.
     pub fn load(&self, ui: &Ui, files: &TeacherFiles) -> anyhow::Result<SentenceEncoder> {
-        let json =
-            std::fs::read(&files.tokenizer).map_err(|e| Error::io(&files.tokenizer, e))?;
+        let json = std::fs::read(&files.tokenizer).map_err(|e| Error::io(&files.tokenizer, e))?;
         let name = files.tokenizer.display().to_string();
         let tokenizer = Tokenizer::from_bytes(&name, &json, self.max_tokens)?;
         let stream = File::open(&files.weights).map_err(|e| Error::io(&files.weights, e))?;
