@@ -37,6 +37,20 @@ pypi_wheel() {
     is_whole "$5/$3" "$4" || { say "$3 is damaged or another file than it was"; return 1; }
 }
 
+# pypi_archive NAME FILE SHA256 FOLDER : the source archive FILE of a PyPI package. pip would run the
+# package's own set-up to look at it, so it is not asked.
+pypi_archive() {
+    if is_whole "$4/$2" "$3"; then return 0; fi
+    rm -f "$4/$2"
+    say "fetching $2 (PyPI)"
+    has curl || fail "curl is missing; install it and try again"
+    url=$(curl -fsSL "https://pypi.org/simple/$1/" | tr '"' '\n' | grep "^http.*/$2" |
+        sed 's/#.*//' | head -n 1)
+    [ -n "$url" ] || return 1
+    download "$url" "$4/$2" || return 1
+    is_whole "$4/$2" "$3" || { say "$2 is damaged or another file than it was"; return 1; }
+}
+
 # npm_package NAME VERSION SHA256 FOLDER : the archive NAME-VERSION.tgz of an npm package.
 npm_package() {
     if is_whole "$4/$1-$2.tgz" "$3"; then return 0; fi

@@ -12,7 +12,7 @@ use lnsp::Matrix;
 use lnsp::format::{ReadOptions, VectorReader, files};
 use lnsp::source::read_to_matrix;
 use tempfile::TempDir;
-use tiny_teacher::{WIDTH, tiny_teacher};
+use tiny_teacher::{POSITIONS, WIDTH};
 
 struct Place {
     folder: TempDir,
@@ -23,7 +23,7 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let teacher = folder.path().join("tiny");
-        tiny_teacher(&teacher);
+        tiny_teacher::write(&teacher);
         Self { folder, teacher }
     }
 
@@ -36,9 +36,9 @@ impl Place {
         self.at(name)
     }
 
-    /// `lnsp embed` on the CPU, with this teacher and its 64 tokens.
+    /// `lnsp embed` on the CPU, with this teacher and its 48 tokens.
     fn args(&self, text: &Path, out: &Path, more: &[&str]) -> Vec<String> {
-        let first = ["embed", "--device", "cpu", "--max-tokens", "64", "--text", word(text)];
+        let first = ["embed", "--device", "cpu", "--max-tokens", "48", "--text", word(text)];
         let then = ["--out", word(out), "--teacher", word(&self.teacher)];
         first.iter().chain(&then).chain(more).map(|word| (*word).to_owned()).collect()
     }
@@ -113,9 +113,9 @@ fn counts_what_it_cuts_and_leaves_out() {
     let output = lnsp(&[]).args(place.args(&texts, &out, &["--skip-bad"])).output().unwrap();
     let said = text(&output.stderr);
     assert!(said.contains("2 lines left out: 1 empty, 1 not in UTF-8"), "{said}");
-    assert!(said.contains("1 text was longer than 64 tokens and cut"), "{said}");
+    assert!(said.contains("1 text was longer than 48 tokens and cut"), "{said}");
     // A text over the limit is its start.
-    let start = place.file("b.txt", format!("{}\n", "a ".repeat(62)));
+    let start = place.file("b.txt", format!("{}\n", "a ".repeat(POSITIONS - 2)));
     let wanted = place.embed(&start, "w.npy", &[]);
     assert_close(&read(&out).slice_rows(1, 2), &wanted, 1e-6);
 }
@@ -135,11 +135,11 @@ fn what_is_wrong_is_said_before_the_work_and_leaves_nothing() {
     place.refuse(&good, "v.xyz", &[], &["xyz"]);
     place.refuse(&good, "no/v.npy", &[], &["no/v.npy"]);
     place.refuse(&good, "v.parquet", &["--dtype", "f16"], &["--dtype", "f32"]);
-    place.refuse(&good, "v.npy", &["--max-tokens", "65"], &["--max-tokens", "at most 64"]);
+    place.refuse(&good, "v.npy", &["--max-tokens", "49"], &["--max-tokens", "at most 48"]);
     place.refuse(&good, "v.npy", &["--max-tokens", "2"], &["max-tokens", "least"]);
     let narrow = place.at("narrow.npy");
     command::write(&narrow, &command::vectors(4, 7, 1));
-    place.refuse(&good, "v.npy", &["--exclude", word(&narrow)], &["7 wide", "384"]);
+    place.refuse(&good, "v.npy", &["--exclude", word(&narrow)], &["7 wide", "20"]);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_teacher_that_is_none_is_named() {
     let good = place.file("good.txt", "a\nb\n");
     let with = |teacher: &Path, words: &[&str]| {
         let out = place.at("v.npy");
-        let args = ["embed", "--device", "cpu", "--max-tokens", "64", "--text", word(&good)];
+        let args = ["embed", "--device", "cpu", "--max-tokens", "48", "--text", word(&good)];
         let more = ["--out", word(&out), "--teacher", word(teacher)];
         refuse(&[&args[..], &more[..]].concat(), 1, words);
     };
@@ -243,8 +243,8 @@ fn texts_stand_wherever_vectors_do() {
     let vectors = place.embed(&texts, "v.npy", &[]);
     let (student, latents) = (place.at("s.safetensors"), place.at("l.npy"));
     let by_text = ["--device", "cpu", "--text", word(&texts), "--teacher", word(&place.teacher)];
-    let by_text = [&by_text[..], &["--max-tokens", "64"]].concat();
-    let train = ["train", "--arch", "384-16-8-16-384", "--epochs", "1", "--out", word(&student)];
+    let by_text = [&by_text[..], &["--max-tokens", "48"]].concat();
+    let train = ["train", "--arch", "20-16-8-16-20", "--epochs", "1", "--out", word(&student)];
     succeed(&[&train[..], &by_text].concat());
     let encode = ["encode", "--student", word(&student), "--out", word(&latents)];
     succeed(&[&encode[..], &by_text].concat());

@@ -8,6 +8,7 @@ use clap::{ArgAction, ColorChoice, Parser, Subcommand, ValueEnum};
 use crate::arch::{Activation, Arch, Variant};
 
 pub mod bench;
+pub mod compare;
 pub mod convert;
 pub mod decode;
 pub mod demo;
@@ -22,6 +23,7 @@ pub mod parts;
 pub mod progress;
 pub mod settings;
 pub mod sizes;
+pub mod tasks;
 pub mod teacher;
 pub mod text;
 pub mod train;
@@ -107,6 +109,8 @@ pub enum Command {
     Train(train::Args),
     /// Measure a student against the teacher and every baseline.
     Eval(eval::Args),
+    /// Cosines of a few sentences before and after.
+    Compare(compare::Args),
     /// Turn texts into the teacher's vectors.
     Embed(embed::Args),
     /// Turn vectors into latents.
@@ -210,6 +214,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Devices(args) => devices::run(args, ui),
         Command::Train(args) => train::run(args, ui),
         Command::Eval(args) => eval::run(args, ui),
+        Command::Compare(args) => compare::run(args, ui),
         Command::Embed(args) => embed::run(args, ui),
         Command::Encode(args) => encode::run(args, ui),
         Command::Decode(args) => decode::run(args, ui),

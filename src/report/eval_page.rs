@@ -11,7 +11,9 @@ use crate::error::Result;
 use crate::experiment::{
     Comparison, CosineSample, Evaluation, Kind, Outcome, Row, STUDENT, SetInfo,
 };
+use crate::metrics::Interval;
 use crate::number::{count, decimal, megabytes};
+use crate::student::StudentInfo;
 use crate::train::EpochRecord;
 
 /// The page of an evaluation; `command` is what to type to repeat it (left out if empty).
@@ -94,7 +96,8 @@ fn plain(row: &Row) -> bool {
 }
 
 fn bytes_section(evaluation: &Evaluation) -> Result<Option<Section>> {
-    let marks: Vec<Mark> = evaluation.rows.iter().filter_map(mark).collect();
+    let point = |row: &Row| mark(&row.name, row.kind, row.bytes_per_vector, row.overlap_at_10);
+    let marks: Vec<Mark> = evaluation.rows.iter().filter_map(point).collect();
     if marks.is_empty() {
         return Ok(None);
     }
@@ -106,10 +109,14 @@ fn bytes_section(evaluation: &Evaluation) -> Result<Option<Section>> {
     ))
 }
 
-/// A row as a point: those that say the same as another one are left to the tables.
-fn mark(row: &Row) -> Option<Mark> {
-    let name = row.name.as_str();
-    let series = match row.kind {
+/// A code as a point: those that say the same as another one are left to the tables.
+pub(super) fn mark(
+    name: &str,
+    kind: Kind,
+    bytes_per_vector: usize,
+    value: Option<Interval>,
+) -> Option<Mark> {
+    let series = match kind {
         Kind::Start => return None,
         Kind::Student if ["weights", "all int8", "output"].iter().any(|w| name.contains(w)) => {
             return None;
@@ -124,20 +131,20 @@ fn mark(row: &Row) -> Option<Mark> {
         Kind::Baseline => "not fitted",
     };
     let label = match series {
-        "transform" => format!("transform coding, {}", row.bytes_per_vector),
-        "student" if plain(row) => "student".into(),
+        "transform" => format!("transform coding, {bytes_per_vector}"),
+        "student" if name == STUDENT => "student".into(),
         "PCA" | "PCA int8" | "centred" => {
             name.replace(", uncentred, f32", "").replace(", uncentred", "")
         }
         _ => name.to_string(),
     };
-    let overlap = row.overlap_at_10?;
+    let value = value?;
     Some(Mark {
         label: label.trim_end_matches(", f32").to_string(),
         series: series.into(),
-        bytes: row.bytes_per_vector as f64,
-        value: overlap.mean,
-        interval: Some((overlap.low, overlap.high)),
+        bytes: bytes_per_vector as f64,
+        value: value.mean,
+        interval: Some((value.low, value.high)),
         emphasis: series == "student",
     })
 }
@@ -229,23 +236,8 @@ fn tables_section(evaluation: &Evaluation) -> Section {
 }
 
 fn repeat_section(evaluation: &Evaluation, command: &str) -> Section {
-    let student = &evaluation.student;
-    let sizes: Vec<String> = Precision::ALL
-        .into_iter()
-        .map(|p| format!("{} MB in {p}", megabytes(student.arch.bytes(p))))
-        .collect();
     let mut section = Section::new("How this was measured")
-        .with(Block::Text(format!(
-            "Student: {} ({}, {}), {} parameters, {}; trained on {} from a {} start with seed {}.",
-            student.arch,
-            student.arch.variant(),
-            student.arch.activation(),
-            count(student.arch.parameter_count()),
-            sizes.join(", "),
-            student.training_set,
-            student.init,
-            student.seed
-        )))
+        .with(Block::Text(student_text(&evaluation.student)))
         .with(Block::Text(format!("Measured on: {}.", set(&evaluation.held_out))))
         .with(Block::Text(format!(
             "Baselines and int8 ranges fitted on: {}.",
@@ -260,6 +252,25 @@ fn repeat_section(evaluation: &Evaluation, command: &str) -> Section {
             section.with(Block::Text("To repeat it:".into())).with(Block::Command(command.into()));
     }
     section
+}
+
+/// What a student is and how it came about.
+pub(super) fn student_text(student: &StudentInfo) -> String {
+    let sizes: Vec<String> = Precision::ALL
+        .into_iter()
+        .map(|p| format!("{} MB in {p}", megabytes(student.arch.bytes(p))))
+        .collect();
+    format!(
+        "Student: {} ({}, {}), {} parameters, {}; trained on {} from a {} start with seed {}.",
+        student.arch,
+        student.arch.variant(),
+        student.arch.activation(),
+        count(student.arch.parameter_count()),
+        sizes.join(", "),
+        student.training_set,
+        student.init,
+        student.seed
+    )
 }
 
 fn set(info: &SetInfo) -> String {

@@ -113,11 +113,11 @@ pub fn differences(evaluation: &Evaluation) -> Option<Table> {
     let mut table = Table::new(title, columns);
     for row in &rows {
         let mut cells = vec![name(row)];
-        cells.extend(difference(row.to_pca));
+        cells.extend(differing(row.to_pca));
         if started {
-            cells.extend(difference(row.to_start));
+            cells.extend(differing(row.to_start));
         }
-        cells.extend(difference(row.to_int8));
+        cells.extend(differing(row.to_int8));
         table.row(cells);
     }
     table.note(format!(
@@ -129,24 +129,29 @@ pub fn differences(evaluation: &Evaluation) -> Option<Table> {
 }
 
 /// The bytes have a column of their own, so a name need not end in them.
-fn name(row: &Row) -> Cell {
-    let star = if row.asymmetric { ASYMMETRIC } else { "" };
-    let short = row.name.trim_end_matches(&format!(", {} bytes", row.bytes_per_vector));
-    Cell::shown_as(format!("{short}{star}"), row.name.clone())
+pub(super) fn name_cell(name: &str, bytes_per_vector: usize, asymmetric: bool) -> Cell {
+    let star = if asymmetric { ASYMMETRIC } else { "" };
+    let short = name.trim_end_matches(&format!(", {bytes_per_vector} bytes"));
+    Cell::shown_as(format!("{short}{star}"), name)
 }
 
-fn number(value: Option<f64>, digits: usize) -> Cell {
+fn name(row: &Row) -> Cell {
+    name_cell(&row.name, row.bytes_per_vector, row.asymmetric)
+}
+
+pub(super) fn number(value: Option<f64>, digits: usize) -> Cell {
     value.map_or_else(Cell::empty, |v| Cell::decimal(v, digits))
 }
 
-fn interval(interval: Option<Interval>, shown: &dyn Fn(f64) -> String) -> Cell {
+pub(super) fn interval(interval: Option<Interval>, shown: &dyn Fn(f64) -> String) -> Cell {
     interval.map_or_else(Cell::empty, |i| {
         let ends = serde_json::json!([i.low, i.high]);
         Cell::shown_as(format!("{}…{}", shown(i.low), shown(i.high)), ends).tone(Tone::Muted)
     })
 }
 
-fn difference(of: Option<Interval>) -> [Cell; 2] {
+/// A difference in thousandths and its interval.
+pub(super) fn differing(of: Option<Interval>) -> [Cell; 2] {
     let Some(d) = of else { return [Cell::empty(), Cell::empty()] };
     let tone = match () {
         () if d.low > 0.0 => Tone::Good,
@@ -158,7 +163,7 @@ fn difference(of: Option<Interval>) -> [Cell; 2] {
 }
 
 /// The student's rows stand out.
-fn toned(mut cells: Vec<Cell>, kind: Kind) -> Vec<Cell> {
+pub(super) fn toned(mut cells: Vec<Cell>, kind: Kind) -> Vec<Cell> {
     let tone = match kind {
         Kind::Student => Tone::Strong,
         Kind::Start => Tone::Muted,

@@ -4,12 +4,15 @@
 pub mod bench_tables;
 pub mod eval_page;
 pub mod eval_tables;
+pub mod few_tables;
 pub mod heat_map;
 pub mod html;
 pub mod plot;
 pub mod size_tables;
 pub mod svg;
 pub mod table;
+pub mod task_page;
+pub mod task_tables;
 
 pub use html::{Block, Report, Section};
 pub use svg::Svg;
