@@ -37,7 +37,7 @@ fn agrees_with_the_reference_at_every_precision() {
 fn smaller_files_give_the_same_vectors_as_smaller_weights() {
     let Some(model) = model() else { return };
     let tokens = &tokens()[..20];
-    for (precision, most) in [(Precision::F16, 46_000_000), (Precision::Int8, 23_500_000)] {
+    for (precision, most) in [(Precision::F16, 46_000_000), (Precision::Int8, 24_500_000)] {
         let small = quantize("model", model, precision).unwrap();
         assert!(small.len() < most, "{precision}: {} bytes", small.len());
         let open = |bytes, at| Teacher::from_bytes(&Device::cpu(), "model", bytes, at).unwrap();

