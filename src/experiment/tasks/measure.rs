@@ -181,7 +181,8 @@ fn verdict(kind: TaskKind, field: &Field, rows: &[TaskRow]) -> Vec<String> {
         let Some(measured) = find(subject).and_then(|row| row.measures.first()) else { continue };
         let Some(value) = measured.value else {
             said.push(format!(
-                "{measure}: the student's {words} have none, since all their cosines are the same."
+                "By {measure} nothing can be said of the student's {words}: all their cosines are \
+                 the same."
             ));
             continue;
         };
@@ -195,7 +196,7 @@ fn verdict(kind: TaskKind, field: &Field, rows: &[TaskRow]) -> Vec<String> {
                 Outcome::Even => "cannot be told from".into(),
             };
             said.push(format!(
-                "{measure}: the student's {words} {verb} {rival}, {} against {} ({}).",
+                "By {measure} the student's {words} {verb} {rival}, {} against {} ({}).",
                 decimal(value.mean, 3),
                 decimal(other.mean, 3),
                 difference(&gap)
