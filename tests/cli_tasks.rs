@@ -166,7 +166,7 @@ fn a_few_sentences_before_and_after() {
     let args = place.compare(&[&long, "a dog"]);
     let output = lnsp(&words(&args)).output().unwrap();
     let (shown, said) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success() && said.contains("1 of 2 texts are longer"), "{said}");
+    assert!(output.status.success() && said.contains("1 of 2 texts longer than"), "{said}");
     assert!(
         shown.contains('…') && shown.lines().all(|line| line.chars().count() <= 100),
         "{shown}"

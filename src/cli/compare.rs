@@ -72,7 +72,10 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let encoder = open_teacher(ui, &args.teacher, &student)?;
     let (vectors, cut) = embed(ui, &encoder, &texts)?;
     if cut > 0 {
-        ui.warn(&format!("{cut} of {} texts are longer than the teacher takes: cut", texts.len()));
+        ui.warn(&format!(
+            "{cut} of {} texts longer than the teacher takes: cut at its limit",
+            texts.len()
+        ));
     }
     // A few vectors are no work for a GPU.
     let device = match ui.device() {

@@ -97,7 +97,8 @@ pub fn open_teacher(
 ) -> anyhow::Result<SentenceEncoder> {
     let files = teacher.files(ui)?;
     let own = &student.info.teacher;
-    if files.name != *own {
+    // Vectors in a plain file do not say who made them.
+    if files.name != *own && own != "unknown" {
         ui.warn(&format!(
             "the student was trained on vectors of {own}, and texts are embedded by {}",
             files.name
