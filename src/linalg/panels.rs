@@ -355,12 +355,13 @@ fn widen(
     }
 }
 
-/// A finite f16 as f32, by arithmetic that a loop of it can be vectorised with: the bits shifted
-/// into place, and the exponent's bias made up for by a power of two (subnormal values, too).
+/// A finite f16 as f32, by arithmetic that a loop of it can be vectorised with: the bits are shifted
+/// into place, the copies of the sign between it and the exponent masked out, and the exponent's
+/// bias made up for by a power of two (subnormal values, too).
 #[inline(always)]
 pub(crate) fn widen_f16(bits: u16) -> f32 {
-    let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
-    f32::from_bits(magnitude.to_bits() | (u32::from(bits & 0x8000) << 16))
+    let shifted = (i32::from(bits.cast_signed()) << 13) as u32;
+    f32::from_bits(shifted & 0x8fff_e000) * f32::from_bits(0x7780_0000)
 }
 
 #[cfg(test)]
