@@ -202,6 +202,14 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
+    let threads = match command {
+        Command::Bench(args) => args.threads,
+        _ => None,
+    };
+    // This thread works with the others: handing every kernel to them and sleeping until it is done
+    // would take longer than a small kernel itself.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+    pool.use_current_thread().build_global()?;
     match command {
         Command::Sizes(args) => sizes::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),

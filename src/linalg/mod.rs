@@ -1,10 +1,12 @@
 //! Linear algebra on host matrices: products, principal components, seeded rotations.
 
 mod blocks;
+pub(crate) mod panels;
 mod pca;
 pub mod product;
 mod random;
 mod rows;
+mod tile;
 
 pub(crate) use blocks::map_blocks;
 pub use pca::Pca;
