@@ -56,6 +56,7 @@ fn the_device_rounds_as_the_file_does() {
         let direct = open(&full, Some(precision)).unwrap();
         let stored = open(&small, None).unwrap();
         assert_eq!(direct.bytes(), stored.bytes());
+        assert!(direct.bytes() < open(&full, None).unwrap().bytes());
         // Only the rounding of the positions differs, which the device keeps in f32.
         let (a, b) = (embed(&direct, &sequences()), embed(&stored, &sequences()));
         compare("vectors", &wide(&a), &wide(&b), 3e-3).unwrap();
