@@ -78,7 +78,7 @@ fn a_vector_does_not_depend_on_the_others() {
     for (i, sequence) in sequences().iter().enumerate() {
         let alone = embed(&teacher, std::slice::from_ref(sequence));
         for (a, b) in alone.row(0).iter().zip(all.row(i)) {
-            assert!((a - b).abs() < 1e-6, "sequence {i}: {a} {b}");
+            assert!((a - b).abs() < 5e-6, "sequence {i}: {a} {b}");
         }
     }
     assert_eq!(embed(&teacher, &[]).rows(), 0);
@@ -98,7 +98,7 @@ fn many_sequences_come_back_in_their_order() {
     assert!(calls.len() > 1 && calls.is_sorted() && calls.last() == Some(&900), "{calls:?}");
     for (i, row) in got.iter_rows().enumerate() {
         let want = each.row(i * 7 % kinds.len());
-        assert!(row.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6), "row {i}");
+        assert!(row.iter().zip(want).all(|(a, b)| (a - b).abs() < 5e-6), "row {i}");
     }
     let ended = block_on(teacher.embed(&many, &mut |_| Err(Error::Cancelled)));
     assert!(matches!(ended, Err(Error::Cancelled)));
