@@ -4,6 +4,8 @@ pub mod bench;
 mod contenders;
 mod eval;
 mod evaluation;
+mod pca_line;
+mod side_by_side;
 mod student_codes;
 pub mod tasks;
 mod verdict;
@@ -14,4 +16,6 @@ pub use eval::{EvalOptions, evaluate};
 pub use evaluation::{
     Comparison, Comparisons, CosineSample, Evaluation, Kind, Outcome, Row, SetInfo,
 };
-pub use student_codes::{STUDENT, STUDENT_OUTPUT};
+pub use pca_line::pca_line;
+pub use side_by_side::{Kept, Neighbour, Reference, SideBySide, monthly_price};
+pub use student_codes::{STUDENT, STUDENT_OUTPUT, StudentCode};
