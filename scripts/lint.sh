@@ -18,13 +18,19 @@ toolchain=$(sh scripts/setup-wasm.sh)
 where="${CARGO_TARGET_DIR:-target}/browser"
 check=clippy
 cargo clippy --version >/dev/null 2>&1 || check=check
-if [ "$check" = clippy ]; then
-    cargo clippy -p lnsp --lib --release --target $target --no-default-features \
-        --target-dir "$where" -- -D warnings
-else
-    RUSTFLAGS="-D warnings" cargo check -p lnsp --lib --release --target $target \
-        --no-default-features --target-dir "$where"
-fi
+# for_browser ARGS... : lints what ARGS select, compiled for the browser.
+for_browser() {
+    if [ "$check" = clippy ]; then
+        cargo clippy "$@" --release --target $target --target-dir "$where" -- -D warnings
+    else
+        RUSTFLAGS="-D warnings -C target-feature=+simd128" \
+            cargo check "$@" --release --target $target --target-dir "$where"
+    fi
+}
+for_browser -p lnsp --lib --no-default-features
+
+say "the page and its worker"
+for_browser -p lnsp-app --bins
 
 say "no native crate in the browser's tree"
 tree=$(cargo tree -p lnsp --target $target --no-default-features -e normal --prefix none)
