@@ -15,8 +15,17 @@ if [ ! -x "$wasm_opt" ]; then
     }
     wasm_opt=wasm-opt
 fi
+# What rustc compiles for, and no more: with --all-features the file needs a newer browser.
+optimise() {
+    "$wasm_opt" -O3 --enable-simd --enable-bulk-memory --enable-bulk-memory-opt \
+        --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
+        --enable-reference-types --enable-multivalue --strip-debug --strip-producers \
+        -o "$1.small" "$1" && mv "$1.small" "$1"
+}
+running=
 for file in "$TRUNK_STAGING_DIR"/*.wasm; do
     [ -e "$file" ] || continue
-    "$wasm_opt" -O3 --all-features --strip-debug --strip-producers -o "$file.small" "$file"
-    mv "$file.small" "$file"
+    optimise "$file" &
+    running="$running $!"
 done
+for process in $running; do wait "$process"; done
