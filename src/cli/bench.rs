@@ -1,5 +1,6 @@
 //! `lnsp bench`: latency, throughput and memory.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
@@ -83,7 +84,7 @@ struct Document {
 /// [`Usage`] for arguments that do not fit together, and what the devices report.
 pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let archs = architectures(args)?;
-    let options = options(args);
+    let options = BenchOptions { stop: ui.cancel(), ..options(args) };
     options.check()?;
     if let Some(threads) = args.threads {
         if threads == 0 {
@@ -137,6 +138,7 @@ fn options(args: &Args) -> BenchOptions {
         seconds: args.seconds,
         available: None,
         peak_flops: args.peak_tflops.map(|t| 1e12 * t),
+        stop: Arc::default(),
     }
 }
 

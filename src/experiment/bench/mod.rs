@@ -10,6 +10,9 @@ pub use report::{BenchReport, ColdStart, InferenceRow, NoteTime, Skipped, Traini
 pub use timing::{Timing, quantile};
 pub use training::bench_training;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use crate::arch::{Arch, Precision, Variant};
 use crate::error::{Error, Result};
 use crate::sizes::training_bytes;
@@ -32,6 +35,8 @@ pub struct BenchOptions {
     pub available: Option<u64>,
     /// The most that the device can do in f32, in FLOP/s, to give the share that is reached.
     pub peak_flops: Option<f64>,
+    /// Set by another thread or a callback to end a measurement between two calls.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for BenchOptions {
@@ -44,6 +49,7 @@ impl Default for BenchOptions {
             seconds: 1.0,
             available: None,
             peak_flops: None,
+            stop: Arc::default(),
         }
     }
 }

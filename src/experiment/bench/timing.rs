@@ -1,9 +1,11 @@
 //! The loop that every figure comes from.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::Serialize;
 use web_time::{Duration, Instant};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The longest warm-up, unless a single call takes longer.
 const WARM_UP: Duration = Duration::from_millis(200);
@@ -60,12 +62,17 @@ pub fn quantile(ascending: &[f64], share: f64) -> f64 {
 }
 
 /// Times `run(calls)`, which makes so many calls and waits for the last: first until the time is
-/// stable or a fifth of a second is over, then for `seconds` and five samples at least.
+/// stable or a fifth of a second is over, then for `seconds` and five samples at least. Ends with
+/// [`Error::Cancelled`] when `stop` is set.
 pub(super) async fn measure(
     seconds: f64,
+    stop: &AtomicBool,
     mut run: impl AsyncFnMut(usize) -> Result<()>,
 ) -> Result<Timing> {
     let mut timed = async |calls: usize| -> Result<Duration> {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
         let start = Instant::now();
         run(calls).await?;
         Ok(start.elapsed())
@@ -123,7 +130,7 @@ mod tests {
     #[test]
     fn short_calls_are_timed_together_and_five_samples_are_taken() {
         let mut calls = 0u64;
-        let timing = pollster::block_on(measure(0.0, async |n| {
+        let timing = pollster::block_on(measure(0.0, &AtomicBool::new(false), async |n| {
             calls += n as u64;
             Ok(())
         }))
@@ -136,6 +143,9 @@ mod tests {
     #[test]
     fn errors_end_it() {
         let fail = async |_: usize| Err(crate::Error::Cancelled);
-        assert!(pollster::block_on(measure(1.0, fail)).is_err());
+        assert!(pollster::block_on(measure(1.0, &AtomicBool::new(false), fail)).is_err());
+        let fine = async |_: usize| Ok(());
+        let stopped = pollster::block_on(measure(1.0, &AtomicBool::new(true), fine));
+        assert!(matches!(stopped, Err(Error::Cancelled)));
     }
 }

@@ -1,0 +1,139 @@
+//! What page and worker say to each other.
+//!
+//! A message is a JavaScript array: the words, as [`ToWorker`] or [`ToPage`] by serde, then large
+//! arrays as `ArrayBuffer`s, which are handed over and not copied. A question is a type of its own
+//! that names its answer; [`questions`] lists them all.
+
+mod device;
+mod measure;
+
+pub use device::{DestroyDevice, DeviceInfo, OpenDevice, Trap};
+pub use measure::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Something the page asks, and the type of the answer.
+pub trait Question: Serialize + Into<Request> {
+    /// What the worker answers.
+    type Answer: Serialize + DeserializeOwned;
+}
+
+/// Lists every question with its answer: makes [`Request`] of them.
+macro_rules! questions {
+    ($($(#[$doc:meta])* $question:ident -> $answer:ty;)*) => {
+        /// Any question.
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub enum Request { $($(#[$doc])* $question($question),)* }
+        $(
+            impl From<$question> for Request {
+                fn from(question: $question) -> Self { Request::$question(question) }
+            }
+            impl Question for $question { type Answer = $answer; }
+        )*
+    };
+}
+
+questions! {
+    /// Opens the device, or says which is open.
+    OpenDevice -> DeviceInfo;
+    /// Times one architecture.
+    Measure -> Measured;
+    /// For tests: gives the device up, as a driver reset would.
+    DestroyDevice -> ();
+    /// For tests: a bug in the worker.
+    Trap -> ();
+}
+
+/// From the page to the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Answer this; large arrays go beside it.
+    Ask {
+        /// Names the question in every message about it.
+        id: u32,
+        /// The question.
+        request: Request,
+    },
+    /// Stop working on a question; it is answered with [`Failure::Cancelled`].
+    Cancel {
+        /// The question.
+        id: u32,
+    },
+}
+
+/// From the worker to the page. The answer itself, of the question's own type, is the second
+/// element of the message [`ToPage::Done`].
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToPage {
+    /// The worker listens.
+    Ready,
+    /// Work on a question has begun; one is worked on at a time.
+    Begun {
+        /// The question.
+        id: u32,
+    },
+    /// How far it is.
+    Progress {
+        /// The question.
+        id: u32,
+        /// How far, and in words.
+        progress: Progress,
+    },
+    /// It is answered.
+    Done {
+        /// The question.
+        id: u32,
+    },
+    /// It is not.
+    Failed {
+        /// The question.
+        id: u32,
+        /// Why not.
+        failure: Failure,
+    },
+    /// One line for the visitor, such as that a device was lost.
+    Notice {
+        /// The line.
+        text: String,
+    },
+    /// The worker is about to trap.
+    Panic {
+        /// What the panic said.
+        text: String,
+    },
+}
+
+/// How far a piece of work is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Between 0 and 1, if it is known.
+    pub share: Option<f64>,
+    /// What is being done.
+    pub text: String,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Failure {
+    /// The visitor asked to stop.
+    Cancelled,
+    /// What was wrong and what to do.
+    Error(String),
+    /// The worker trapped and was started anew.
+    Crashed(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Cancelled => f.write_str("stopped"),
+            Failure::Error(text) | Failure::Crashed(text) => f.write_str(text),
+        }
+    }
+}
+
+/// How values become JavaScript's: whole numbers beyond 2⁵³ are refused, maps are objects.
+pub fn wire() -> serde_wasm_bindgen::Serializer {
+    serde_wasm_bindgen::Serializer::json_compatible()
+}
