@@ -11,6 +11,8 @@ pub mod npy;
 pub mod parquet;
 pub mod raw;
 pub mod safetensors;
+#[cfg(feature = "text")]
+pub mod text;
 
 #[cfg(feature = "cli")]
 pub mod files;

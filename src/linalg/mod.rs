@@ -1,12 +1,14 @@
 //! Linear algebra on host matrices: products, principal components, seeded rotations.
 
 mod blocks;
+mod near;
 mod pca;
 pub mod product;
 mod random;
 mod rows;
 
 pub(crate) use blocks::map_blocks;
+pub use near::near_rows;
 pub use pca::Pca;
 pub use random::{random_projection, random_rotation};
 pub use rows::{column_means, norm, unit_rows};
