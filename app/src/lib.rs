@@ -1,9 +1,9 @@
-//! The page of lnsp: two programs of one crate.
+//! The page of lnsp: three programs of one crate.
 //!
 //! `bin/app.rs` is the page ([`page`]): Leptos on the main thread, no compute; of the library it
 //! uses what is arithmetic (`arch`, `note`, `sizes`, `number`). `bin/worker.rs` is the compute
-//! core ([`worker`]) in a dedicated worker, started by the first question. Both speak
-//! [`protocol`].
+//! core ([`worker`]) in a dedicated worker, started by the first question. `bin/tokenizer.rs` cuts
+//! text into tokens in a worker of its own (feature `text`). All speak [`protocol`].
 //!
 //! # To add a question
 //! 1. A type for it and one for its answer in a file of `protocol/`, and a line in `questions!`.
@@ -29,4 +29,6 @@
 
 pub mod page;
 pub mod protocol;
+#[cfg(feature = "text")]
+pub mod tokenizer;
 pub mod worker;

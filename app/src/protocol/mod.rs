@@ -6,9 +6,14 @@
 
 mod device;
 mod measure;
+mod teacher;
 
 pub use device::{DestroyDevice, DeviceInfo, OpenDevice, Trap};
 pub use measure::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
+pub use teacher::{
+    EmbedTokens, Embedded, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherInfo, TeacherPlan,
+    TeacherSource, Tokenize, Tokenized,
+};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -39,6 +44,16 @@ questions! {
     OpenDevice -> DeviceInfo;
     /// Times one architecture.
     Measure -> Measured;
+    /// Says what loading the teacher would fetch.
+    PlanTeacher -> TeacherPlan;
+    /// Loads the teacher.
+    LoadTeacher -> TeacherInfo;
+    /// Clears what is kept of the teacher.
+    ForgetTeacher -> ();
+    /// Vectors of token sequences, by the teacher.
+    EmbedTokens -> Embedded;
+    /// Token ids of texts, by the tokenizer's worker.
+    Tokenize -> Tokenized;
     /// For tests: gives the device up, as a driver reset would.
     DestroyDevice -> ();
     /// For tests: a bug in the worker.

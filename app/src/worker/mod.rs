@@ -2,12 +2,16 @@
 //! lost.
 
 mod device;
+pub(crate) mod fetch;
 mod measure;
-mod post;
+pub(crate) mod post;
+pub(crate) mod source;
 mod task;
+mod teacher;
 
 pub use device::Devices;
 pub use task::{Reply, Task};
+pub use teacher::TeacherRoom;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -26,6 +30,8 @@ use crate::protocol::{Failure, Request, ToPage, ToWorker};
 pub struct Core {
     /// The device that works.
     pub devices: Devices,
+    /// The teacher, once it was asked for.
+    pub teacher: TeacherRoom,
 }
 
 /// Answers a question.
@@ -36,6 +42,13 @@ async fn answer(core: &mut Core, request: Request, task: &Task) -> Result<Reply>
     match request {
         Request::OpenDevice(question) => device::open(core, question, task).await,
         Request::Measure(question) => measure::measure(core, question, task).await,
+        Request::PlanTeacher(question) => teacher::plan(question, task).await,
+        Request::LoadTeacher(question) => teacher::load(core, question, task).await,
+        Request::ForgetTeacher(question) => teacher::forget(core, question).await,
+        Request::EmbedTokens(question) => teacher::embed(core, question, task).await,
+        Request::Tokenize(_) => {
+            Err(Error::invalid("worker", "does not tokenize, the tokenizer does: a bug"))
+        }
         Request::DestroyDevice(_) => device::destroy(core),
         Request::Trap(_) => panic!("a test asked for this"),
     }
@@ -52,10 +65,7 @@ struct Worker {
 
 /// Listens to the page; called once, by the worker's program.
 pub fn start() {
-    std::panic::set_hook(Box::new(|info| {
-        console_error_panic_hook::hook(info);
-        post::say(&ToPage::Panic { text: info.to_string() });
-    }));
+    post::say_panics();
     let worker = Rc::new(Worker { core: RefCell::new(Some(Core::default())), ..Worker::default() });
     let listen =
         Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
@@ -123,7 +133,8 @@ async fn with_a_device(core: &mut Core, request: Request, task: &Task) -> Result
     }
 }
 
-fn failure(error: &Error) -> Failure {
+/// An error as the page hears it.
+pub(crate) fn failure(error: &Error) -> Failure {
     match error {
         Error::Cancelled => Failure::Cancelled,
         other => Failure::Error(other.to_string()),

@@ -10,12 +10,12 @@ use super::Reply;
 use crate::protocol::{ToPage, ToWorker};
 
 /// The worker itself.
-pub(super) fn scope() -> DedicatedWorkerGlobalScope {
+pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
 /// A message and the buffers beside it; none if it is not one of ours.
-pub(super) fn read(event: &MessageEvent) -> Option<(ToWorker, Vec<ArrayBuffer>)> {
+pub(crate) fn read(event: &MessageEvent) -> Option<(ToWorker, Vec<ArrayBuffer>)> {
     let parts: Array = event.data().dyn_into().ok()?;
     let message = serde_wasm_bindgen::from_value(parts.get(0)).ok()?;
     let buffers = parts.iter().skip(1).filter_map(|part| part.dyn_into().ok()).collect();
@@ -23,12 +23,12 @@ pub(super) fn read(event: &MessageEvent) -> Option<(ToWorker, Vec<ArrayBuffer>)>
 }
 
 /// Says something to the page.
-pub(super) fn say(message: &ToPage) {
+pub(crate) fn say(message: &ToPage) {
     send(message, &JsValue::NULL, &[]);
 }
 
 /// Answers.
-pub(super) fn done(id: u32, reply: Reply) {
+pub(crate) fn done(id: u32, reply: Reply) {
     send(&ToPage::Done { id }, &reply.answer, &reply.buffers);
 }
 
@@ -42,4 +42,12 @@ fn send(message: &ToPage, answer: &JsValue, buffers: &[ArrayBuffer]) {
     }
     // The page may have gone; then there is nobody to tell.
     let _ = scope().post_message_with_transfer(&parts, &handed);
+}
+
+/// From now on a panic is told to the page before the program ends.
+pub(crate) fn say_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        say(&ToPage::Panic { text: info.to_string() });
+    }));
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use js_sys::{ArrayBuffer, Float32Array, Uint8Array};
+use js_sys::{ArrayBuffer, Float32Array, Uint8Array, Uint32Array};
 use lnsp::{Error, Result};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
@@ -27,7 +27,7 @@ pub struct Task {
 }
 
 impl Task {
-    pub(super) fn new(id: u32, buffers: Vec<ArrayBuffer>) -> Self {
+    pub(crate) fn new(id: u32, buffers: Vec<ArrayBuffer>) -> Self {
         Self {
             id,
             buffers: Rc::new(RefCell::new(buffers)),
@@ -87,8 +87,8 @@ impl Task {
 
 /// An answer on its way to the page.
 pub struct Reply {
-    pub(super) answer: JsValue,
-    pub(super) buffers: Vec<ArrayBuffer>,
+    pub(crate) answer: JsValue,
+    pub(crate) buffers: Vec<ArrayBuffer>,
 }
 
 impl Reply {
@@ -106,6 +106,12 @@ impl Reply {
     /// With values beside it, as its next buffer.
     pub fn with(mut self, values: &[f32]) -> Self {
         self.buffers.push(Float32Array::from(values).buffer());
+        self
+    }
+
+    /// With whole numbers beside it, as its next buffer.
+    pub fn with_words(mut self, words: &[u32]) -> Self {
+        self.buffers.push(Uint32Array::from(words).buffer());
         self
     }
 

@@ -62,6 +62,7 @@ export function serveDist(more = {}) {
  */
 export async function visit(browser, server, { hash = '', path = BASE, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(15_000);
   const complaints = [];
   context.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) {
@@ -87,4 +88,9 @@ export async function visit(browser, server, { hash = '', path = BASE, ...option
 export async function screenshot(page, name) {
   mkdirSync(ARTEFACTS, { recursive: true });
   await page.screenshot({ path: join(ARTEFACTS, `${name}.png`), fullPage: true });
+}
+
+/** Lets `startWorker` be called in the page (support/worker.js). */
+export function addWorkers(page) {
+  return page.addScriptTag({ path: join(WEB, 'support', 'worker.js') });
 }
