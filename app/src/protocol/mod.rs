@@ -6,10 +6,12 @@
 
 mod device;
 mod measure;
+mod student;
 mod teacher;
 
 pub use device::{DestroyDevice, DeviceInfo, OpenDevice, Trap};
 pub use measure::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
+pub use student::{RunStudent, StudentRun};
 pub use teacher::{
     EmbedTokens, Embedded, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherInfo, TeacherPlan,
     TeacherSource, Tokenize, Tokenized,
@@ -44,6 +46,8 @@ questions! {
     OpenDevice -> DeviceInfo;
     /// Times one architecture.
     Measure -> Measured;
+    /// Latents and outputs of a file of vectors.
+    RunStudent -> StudentRun;
     /// Says what loading the teacher would fetch.
     PlanTeacher -> TeacherPlan;
     /// Loads the teacher.

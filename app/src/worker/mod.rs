@@ -6,6 +6,7 @@ pub(crate) mod fetch;
 mod measure;
 pub(crate) mod post;
 pub(crate) mod source;
+mod student;
 mod task;
 mod teacher;
 
@@ -42,6 +43,7 @@ async fn answer(core: &mut Core, request: Request, task: &Task) -> Result<Reply>
     match request {
         Request::OpenDevice(question) => device::open(core, question, task).await,
         Request::Measure(question) => measure::measure(core, question, task).await,
+        Request::RunStudent(question) => student::run(core, question, task).await,
         Request::PlanTeacher(question) => teacher::plan(question, task).await,
         Request::LoadTeacher(question) => teacher::load(core, question, task).await,
         Request::ForgetTeacher(question) => teacher::forget(core, question).await,
