@@ -6,17 +6,18 @@
 
 mod device;
 mod measure;
+mod student;
 mod teacher;
 mod training;
 mod trial;
 
 pub use device::{DestroyDevice, DeviceInfo, OpenDevice, Trap};
 pub use measure::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
+pub use student::{RunStudent, StudentRun};
 pub use teacher::{
     EmbedTokens, Embedded, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherInfo, TeacherPlan,
     TeacherSource, Tokenize, Tokenized,
 };
-
 pub use training::{
     AdvanceTraining, BUNDLED_BYTES, DropTraining, FindTraining, KeepTraining, KeptTraining,
     ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
@@ -55,6 +56,8 @@ questions! {
     OpenDevice -> DeviceInfo;
     /// Times one architecture.
     Measure -> Measured;
+    /// Latents and outputs of a file of vectors.
+    RunStudent -> StudentRun;
     /// Says what loading the teacher would fetch.
     PlanTeacher -> TeacherPlan;
     /// Loads the teacher.

@@ -7,6 +7,7 @@ mod measure;
 pub(crate) mod post;
 pub(crate) mod source;
 mod store;
+mod student;
 mod task;
 mod teacher;
 mod training;
@@ -51,6 +52,7 @@ async fn answer(core: &mut Core, request: Request, task: &Task) -> Result<Reply>
     match request {
         Request::OpenDevice(question) => device::open(core, question, task).await,
         Request::Measure(question) => measure::measure(core, question, task).await,
+        Request::RunStudent(question) => student::run(core, question, task).await,
         Request::PlanTeacher(question) => teacher::plan(question, task).await,
         Request::LoadTeacher(question) => teacher::load(core, question, task).await,
         Request::ForgetTeacher(question) => teacher::forget(core, question).await,
