@@ -107,14 +107,8 @@ pub(super) async fn start(core: &mut Core, question: StartTraining, task: &Task)
     task.check().await?;
     let mut trainer = Trainer::new(&device, &arch, &question.config, data.clone()).await?;
     let checkpoint = trainer.checkpoint().await?;
-    let about = About {
-        set: question.set,
-        name,
-        rows: data.rows(),
-        arch: arch.to_string(),
-        step: 0,
-        pca,
-    };
+    let about =
+        About { set: question.set, name, rows: data.rows(), arch: arch.to_string(), step: 0, pca };
     let mut job = Job {
         trainer,
         data,

@@ -88,8 +88,7 @@ impl Curve<'_> {
         let mut label = self.title.to_string();
         if let (Some(first), Some(last)) = (self.points.first(), self.points.last()) {
             let (from, to, at) = (first.1, last.1, last.0);
-            label +=
-                &format!(": from {from:.digits$} to {to:.digits$} at {} {at}", self.across);
+            label += &format!(": from {from:.digits$} to {to:.digits$} at {} {at}", self.across);
         }
         if let Some((value, name)) = self.level {
             label += &format!("; {name} is at {value:.digits$}");

@@ -66,7 +66,8 @@ pub fn Try() -> impl IntoView {
             }
         }
         VectorSet::Typed => spawn_local(async move {
-            if let Some(chosen) = teacher::embed(job, lanes, source, &device.get_untracked()).await {
+            if let Some(chosen) = teacher::embed(job, lanes, source, &device.get_untracked()).await
+            {
                 compare(chosen);
             }
         }),
