@@ -361,7 +361,7 @@ fn Progress(training: Training) -> impl IntoView {
             </div>
             <details>
                 <summary>"Epoch by epoch"</summary>
-                <Markup class="scroll" label="Epochs" html=epochs />
+                <Markup class="scroll" label="Epochs as numbers" html=epochs />
             </details>
         </div>
     }

@@ -64,13 +64,13 @@ pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
         let number = |text: String| text.parse().ok().filter(|v: &f64| *v >= 0.0).unwrap_or(0.0);
         (number(price.get()), number(vectors.get()))
     };
-    let codes = move || {
+    let codes = move || -> Vec<String> {
         outcome.with(|outcome| {
             let Some(outcome) = outcome else { return Vec::new() };
             outcome.sides().codes.iter().map(|code| code.name.clone()).collect()
         })
     };
-    let sentences = move || {
+    let sentences = move || -> Vec<String> {
         outcome.with(|outcome| {
             let Some(outcome) = outcome else { return Vec::new() };
             outcome.sides().shown.iter().map(|row| outcome.text(*row)).collect::<Vec<_>>()
