@@ -139,8 +139,11 @@ impl Fitted {
             Box::new(pca.stored_as(int8(&range))),
             Box::new(pca),
         ];
-        for bits in bits {
-            all.push(Box::new(RotatedBits::new(self.width(), *bits, seed)?));
+        if !bits.is_empty() {
+            let rotated = RotatedBits::new(self.width(), 1, seed)?;
+            for bits in bits {
+                all.push(Box::new(rotated.with_bits(*bits)?));
+            }
         }
         for bytes in bytes {
             all.push(Box::new(PcaTransform::new(&self.basis, *bytes)?));
