@@ -1,11 +1,12 @@
 # Every target does its own set-up and may be run again. For make 3.81 and later.
-.PHONY: help demo page serve test test-gpu test-web lint bench-peers bench-peers-web
+.PHONY: help demo page serve students test test-gpu test-web lint bench-peers bench-peers-web
 
 help:
 	@echo "make demo             build, run the main job on the bundled vectors (ARGS=... for lnsp demo),"
 	@echo "                      build the page and, on a terminal, serve it"
 	@echo "make page             build the page into dist/, and print what it sends"
 	@echo "make serve            build the page and serve it (PORT=8080)"
+	@echo "make students         train again the students that the page ships"
 	@echo "make test             every check: lint, all tests, GPU tests on two devices, doc tests, the page"
 	@echo "make test-gpu         the GPU tests on this machine's own device"
 	@echo "make test-web         the page in Chromium alone (ARGS=... for node --test)"
@@ -23,6 +24,9 @@ page:
 
 serve:
 	@sh scripts/page.sh serve
+
+students:
+	@sh scripts/make-students.sh
 
 test:
 	@bash scripts/test.sh
