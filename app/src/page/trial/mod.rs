@@ -91,10 +91,10 @@ pub fn Try() -> impl IntoView {
             <legend>"Students"</legend>
             <div class="row">
                 {STUDENTS.map(|(name, title, size)| view! {
-                    <Pick name label=format!("{title} ({size})") list="students" default=STUDENTS[0].0 />
+                    <Pick name label=format!("{title} ({size})") list="students" usual=STUDENTS[0].0 />
                 })}
                 <Pick name=TRAINED_HERE label="the one trained here".into() list="students"
-                    default=STUDENTS[0].0 />
+                    usual=STUDENTS[0].0 />
             </div>
         </fieldset>
         <div class="row">
@@ -118,10 +118,10 @@ fn Pick(
     /// The list's name in the address.
     list: &'static str,
     /// The list where the address says nothing.
-    default: &'static str,
+    usual: &'static str,
 ) -> impl IntoView {
     let address = Address::use_it();
-    let names = address.text(list, default);
+    let names = address.text(list, usual);
     let is_in = {
         let name = name.clone();
         move || names.with(|names| names.split(',').any(|one| one == name))
@@ -133,7 +133,7 @@ fn Pick(
         if event_target_checked(&event) {
             new.push(&name);
         }
-        address.set(list, &new.join(","), default);
+        address.set(list, &new.join(","), usual);
     };
     view! {
         <label class="pick"><input type="checkbox" prop:checked=is_in on:change=change />{label}</label>

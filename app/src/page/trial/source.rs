@@ -167,7 +167,7 @@ pub(super) fn SourceForm(source: Source, job: Job) -> impl IntoView {
         source.examples.with(|examples| {
             let one = |(i, topic): (usize, &crate::protocol::Topic)| {
                 let (name, label) = (i.to_string(), topic.name.clone());
-                view! { <Pick name label list="topics" default=TOPICS /> }
+                view! { <Pick name label list="topics" usual=TOPICS /> }
             };
             examples.topics.iter().enumerate().map(one).collect_view()
         })
