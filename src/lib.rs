@@ -25,6 +25,7 @@ pub mod report;
 pub mod sizes;
 pub mod source;
 pub mod student;
+pub mod teacher;
 pub mod train;
 
 pub use arch::{Activation, Arch, Precision, Variant};

@@ -42,6 +42,35 @@ pub(crate) fn par_rows(data: &mut [f32], cols: usize, f: impl Fn(usize, &mut [f3
     f(0, data);
 }
 
+/// Cuts `data` into parts of the given sizes and calls `f(room, i, part)` on each, in parallel
+/// where it pays. `room` makes what a core works in; parts that it takes in turn share one.
+pub(crate) fn par_parts<R>(
+    data: &mut [f32],
+    sizes: &[usize],
+    room: impl Fn() -> R + Sync + Send,
+    f: impl Fn(&mut R, usize, &mut [f32]) + Sync + Send,
+) {
+    #[cfg(feature = "rayon")]
+    if data.len() >= WORTH_SHARING && sizes.len() > 1 {
+        use rayon::prelude::*;
+        let mut rest = data;
+        let mut parts = Vec::with_capacity(sizes.len());
+        for size in sizes {
+            let (part, after) = rest.split_at_mut(*size);
+            parts.push(part);
+            rest = after;
+        }
+        parts.par_iter_mut().enumerate().for_each_init(room, |room, (i, part)| f(room, i, part));
+        return;
+    }
+    let (mut room, mut rest) = (room(), data);
+    for (i, size) in sizes.iter().enumerate() {
+        let (part, after) = rest.split_at_mut(*size);
+        f(&mut room, i, part);
+        rest = after;
+    }
+}
+
 /// As [`par_rows`] over two slices with the same number of rows.
 pub(crate) fn par_rows2(
     a: (&mut [f32], usize),

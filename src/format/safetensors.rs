@@ -68,7 +68,7 @@ pub fn open<R: Read + Seek>(
 }
 
 /// Reads and checks the header, leaving `stream` at the first byte of the tensors.
-fn read_header<R: Read + Seek>(name: &str, stream: &mut R) -> Result<Header> {
+pub(crate) fn read_header<R: Read + Seek>(name: &str, stream: &mut R) -> Result<Header> {
     let total = remaining(name, stream)?;
     if total < 8 {
         let message = format!("{total} bytes are too few for a safetensors file");

@@ -157,7 +157,7 @@ pub fn gelu_and_slope(x: f32) -> (f32, f32) {
 /// `e^x` for `x ≤ 0`, within three units in the last place, without a call that would keep the
 /// loop around it from being vectorised; zero below -87.
 #[inline(always)]
-fn exp_negative(x: f32) -> f32 {
+pub(crate) fn exp_negative(x: f32) -> f32 {
     // Adding 1.5 · 2^23 rounds to an integer and leaves it in the low bits of the mantissa.
     const ROUND: f32 = 12_582_912.0;
     let x = x.max(-87.0);

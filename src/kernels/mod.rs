@@ -1,4 +1,4 @@
-//! The operations of a student, each with its WGSL side and its CPU twin.
+//! The operations of students and teachers, each with its WGSL side and its CPU twin.
 //!
 //! Every function takes the device first, checks its shapes, and writes into tensors that the
 //! caller owns, so that a training step allocates nothing. Shapes are `rows × cols`; `m` is the
@@ -11,6 +11,7 @@ pub mod attention;
 pub mod attention_grad;
 pub mod column_sum;
 pub mod cosine_loss;
+pub mod gather;
 pub mod gram_loss;
 pub mod layer_norm;
 pub mod layer_norm_grad;
@@ -19,15 +20,20 @@ pub mod linear;
 pub mod linear_grad_input;
 pub mod linear_grad_weight;
 mod linear_vector;
+pub mod mean_pool;
 pub mod mse_loss;
 pub mod multiply;
 pub mod normalize_rows;
 pub mod normalize_rows_grad;
 pub mod pack;
 pub mod probe;
+pub mod residual_norm;
+pub mod sequence_attention;
+mod sequences;
 pub mod squared_norm;
 mod weight;
 
+pub use sequences::Sequences;
 pub use weight::{Weight, WeightRef};
 
 use crate::device::Tensor;

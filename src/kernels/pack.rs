@@ -143,6 +143,18 @@ fn unpack_f16(words: &[f32], values: &mut [f32]) {
     halves[..values.len()].reinterpret_cast::<f16>().convert_to_f32_slice(values);
 }
 
+/// The f32 values of one packed row; the scale is for int8.
+pub(crate) fn unpack_row(precision: Precision, words: &[u32], scale: f32, row: &mut [f32]) {
+    match precision {
+        Precision::F32 => row.copy_from_slice(bytemuck::cast_slice(words)),
+        Precision::F16 => unpack_f16(bytemuck::cast_slice(words), row),
+        Precision::Int8 => {
+            let bytes: &[i8] = bytemuck::cast_slice(words);
+            row.iter_mut().zip(bytes).for_each(|(y, v)| *y = f32::from(*v) * scale);
+        }
+    }
+}
+
 /// The f32 values of a weight of the CPU device.
 pub(crate) fn unpack_rows(weight: WeightRef<'_>, y: &mut [f32]) {
     let per_row = weight.words.cols();
@@ -153,17 +165,8 @@ pub(crate) fn unpack_rows(weight: WeightRef<'_>, y: &mut [f32]) {
     par_rows(y, inputs, |first, y| {
         let words = words[first * per_row..].chunks_exact(per_row);
         for (i, (row, words)) in y.chunks_exact_mut(inputs).zip(words).enumerate() {
-            match precision {
-                Precision::F32 => row.copy_from_slice(bytemuck::cast_slice(words)),
-                Precision::F16 => {
-                    unpack_f16(bytemuck::cast_slice(words), row);
-                }
-                Precision::Int8 => {
-                    let scale = scales.expect("an int8 weight has scales")[first + i];
-                    let bytes: &[i8] = bytemuck::cast_slice(words);
-                    row.iter_mut().zip(bytes).for_each(|(y, v)| *y = f32::from(*v) * scale);
-                }
-            }
+            let scale = scales.map_or(1.0, |scales| scales[first + i]);
+            unpack_row(precision, words, scale, row);
         }
     });
 }

@@ -15,7 +15,7 @@ macro_rules! shader {
     };
 }
 
-const SHADERS: [Entry; 22] = [
+const SHADERS: [Entry; 26] = [
     shader!("activation"),
     shader!("adamw"),
     shader!("add_scaled"),
@@ -23,6 +23,7 @@ const SHADERS: [Entry; 22] = [
     shader!("attention_grad"),
     shader!("column_sum"),
     shader!("cosine_loss"),
+    shader!("gather", precisions),
     shader!("gram_loss"),
     shader!("layer_norm"),
     shader!("layer_norm_grad"),
@@ -31,11 +32,14 @@ const SHADERS: [Entry; 22] = [
     shader!("linear_grad_input"),
     shader!("linear_grad_weight"),
     shader!("linear_vector", precisions),
+    shader!("mean_pool"),
     shader!("mse_loss"),
     shader!("multiply"),
     shader!("normalize_rows"),
     shader!("normalize_rows_grad"),
     shader!("pack", precisions),
+    shader!("residual_norm"),
+    shader!("sequence_attention"),
     shader!("squared_norm"),
     shader!("unpack", precisions),
 ];
@@ -101,7 +105,7 @@ mod tests {
     #[test]
     fn includes_are_resolved() {
         let sources = shader_sources();
-        assert_eq!(sources.len(), SHADERS.len() + 2 * 4);
+        assert_eq!(sources.len(), SHADERS.len() + 2 * 5);
         for (name, source) in sources {
             assert!(!source.contains("//#include"), "{name}");
             assert_eq!(source.matches("fn main(").count(), 1, "{name}");
