@@ -1,7 +1,6 @@
 //! The state of the page in its address: `#sizes?s=300&dtype=f16`, so that a link restores it.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::str::FromStr;
 
 use leptos::prelude::*;
@@ -117,25 +116,26 @@ impl Address {
         self.0.with(|state| State { tab, values: state.values.clone() }.hash())
     }
 
-    /// The value called `name`, `default` if it is absent or cannot be read.
-    pub fn value<T>(self, name: &'static str, default: T) -> Memo<T>
-    where
-        T: FromStr + Clone + PartialEq + Send + Sync + 'static,
-    {
+    /// The value called `name`, or `default`.
+    pub fn text(self, name: &'static str, default: &'static str) -> Memo<String> {
         Memo::new(move |_| {
-            self.0
-                .with(|state| state.values.get(name).and_then(|value| value.parse().ok()))
-                .unwrap_or_else(|| default.clone())
+            self.0.with(|state| state.values.get(name).map_or(default, String::as_str).to_string())
         })
     }
 
+    /// The value called `name`, `default` if it is absent or cannot be read as a `T`.
+    pub fn read<T: FromStr>(self, name: &str, default: T) -> T {
+        let read = |state: &State| state.values.get(name).and_then(|value| value.parse().ok());
+        self.0.with(read).unwrap_or(default)
+    }
+
     /// Sets the value called `name`; the `default` is left out of the address.
-    pub fn set<T: Display + PartialEq>(self, name: &'static str, value: &T, default: &T) {
+    pub fn set(self, name: &str, value: &str, default: &str) {
         self.0.update(|state| {
             if value == default {
                 state.values.remove(name);
             } else {
-                state.values.insert(name.into(), value.to_string());
+                state.values.insert(name.into(), value.into());
             }
         });
     }

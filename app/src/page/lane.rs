@@ -13,7 +13,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, MessageEvent, Worker};
 
-use crate::protocol::{Failure, Progress, Question, Request, ToPage, ToWorker};
+use crate::protocol::{DeviceInfo, Failure, Progress, Question, Request, ToPage, ToWorker};
 
 /// Where trunk puts the worker, relative to the page.
 const WORKER: &str = "./worker_loader.js";
@@ -29,13 +29,16 @@ pub struct Lanes {
     pub work: Lane,
     /// One line for the visitor, such as that a device was lost.
     pub notice: RwSignal<Option<String>>,
+    /// The device that works, once one does.
+    pub device: RwSignal<Option<DeviceInfo>>,
 }
 
 impl Lanes {
     /// Two lanes, whose workers start when first asked.
     pub fn new() -> Self {
-        let notice = RwSignal::new(None);
-        Self { measure: Lane::new(notice), work: Lane::new(notice), notice }
+        let (notice, device) = (RwSignal::new(None), RwSignal::new(None));
+        let lane = || Lane::new(notice, device);
+        Self { measure: lane(), work: lane(), notice, device }
     }
 
     /// The one that the shell made.
@@ -73,6 +76,7 @@ struct Asked {
 
 struct Wire {
     notice: RwSignal<Option<String>>,
+    device: RwSignal<Option<DeviceInfo>>,
     state: RefCell<State>,
 }
 
@@ -94,8 +98,8 @@ struct Live {
 }
 
 impl Lane {
-    fn new(notice: RwSignal<Option<String>>) -> Self {
-        Self(StoredValue::new_local(Rc::new(Wire { notice, state: RefCell::default() })))
+    fn new(notice: RwSignal<Option<String>>, device: RwSignal<Option<DeviceInfo>>) -> Self {
+        Self(StoredValue::new_local(Rc::new(Wire { notice, device, state: RefCell::default() })))
     }
 
     /// Asks; the future gives the answer. The number names the question to [`Self::cancel`].
@@ -251,6 +255,7 @@ impl Wire {
             }
             ToPage::Done { id } => self.finish(id, Ok(parts)),
             ToPage::Failed { id, failure } => self.finish(id, Err(failure)),
+            ToPage::Device { info } => self.device.set(Some(info)),
             ToPage::Notice { text } => self.notice.set(Some(text)),
             ToPage::Panic { text } => self.crashed(&text),
         }

@@ -1,12 +1,18 @@
 //! The page itself: shell, views, and the page's side of the wire.
 
 pub mod address;
+mod claims;
+pub mod download;
+mod hooks;
+pub mod html;
 pub mod job;
 pub mod lane;
 pub mod memory;
 mod shell;
 mod sizes;
 pub mod tabs;
+mod theme;
+mod webgpu;
 
 use leptos::prelude::*;
 

@@ -3,9 +3,12 @@
 use leptos::prelude::*;
 
 use super::address::Address;
+use super::claims::Claims;
 use super::lane::Lanes;
 use super::sizes::Sizes;
 use super::tabs::Tab;
+use super::theme::ThemeButton;
+use super::webgpu;
 
 /// The whole page.
 #[component]
@@ -14,22 +17,46 @@ pub fn Shell() -> impl IntoView {
     provide_context(address);
     let lanes = Lanes::new();
     provide_context(lanes);
+    super::hooks::install(lanes);
     let tab = address.tab();
+    Effect::new(move || document().set_title(&format!("{} – lnsp", tab.get().title())));
     view! {
+        <a class="skip" href="#main" on:click=skip>"Skip to content"</a>
         <header>
             <h1>"lnsp"</h1>
             <nav aria-label="Views">
                 {Tab::ALL.map(|one| view! {
-                    <a href=move || address.link(one) aria-current=move || (tab.get() == one).then_some("page")>
+                    <a
+                        href=move || address.link(one)
+                        aria-current=move || (tab.get() == one).then_some("page")
+                    >
                         {one.title()}
                     </a>
                 })}
             </nav>
+            <ThemeButton />
         </header>
-        <main>
+        <main id="main" tabindex="-1">
+            <DeviceLine />
             <p class="notice" role="status">{move || lanes.notice.get()}</p>
             {Tab::ALL.map(|one| view! { <View tab=one /> })}
         </main>
+        <footer>
+            <p>
+                "Everything runs on this device; nothing you type or drop leaves it. The note: "
+                {lnsp::note::SOURCE} "."
+            </p>
+        </footer>
+    }
+}
+
+/// The address after `#` is the state of the page, so the link moves the focus itself.
+fn skip(event: web_sys::MouseEvent) {
+    use wasm_bindgen::JsCast;
+    event.prevent_default();
+    let main = document().get_element_by_id("main");
+    if let Some(main) = main.and_then(|main| main.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = main.focus();
     }
 }
 
@@ -40,14 +67,45 @@ fn View(tab: Tab) -> impl IntoView {
     let visited = Memo::new(move |before: Option<&bool>| {
         before.copied().unwrap_or(false) || now.get() == tab
     });
+    let body = move || {
+        visited.get().then(|| match tab {
+            Tab::Sizes => view! { <Sizes /> }.into_any(),
+            Tab::Try | Tab::Train => view! { <p>"This view is not built yet."</p> }.into_any(),
+            Tab::Claims => view! { <Claims /> }.into_any(),
+        })
+    };
     view! {
         <section id=tab.name() aria-label=tab.title() hidden=move || now.get() != tab>
-            <Show when=move || visited.get()>
-                {match tab {
-                    Tab::Sizes => view! { <Sizes /> }.into_any(),
-                    Tab::Claims => view! { <p>"soon"</p> }.into_any(),
-                }}
-            </Show>
+            {body}
         </section>
+    }
+}
+
+/// Which device works, why, and a choice.
+#[component]
+fn DeviceLine() -> impl IntoView {
+    let address = Address::use_it();
+    let lanes = Lanes::use_it();
+    let choice = address.text("device", "auto");
+    let before = RwSignal::new(String::new());
+    webgpu::look(before);
+    let line = move || match lanes.device.get() {
+        Some(info) => info.line(),
+        None => before.get(),
+    };
+    let choose = move |event| {
+        address.set("device", &event_target_value(&event), "auto");
+        lanes.device.set(None);
+    };
+    view! {
+        <p class="device">
+            <label for="device">"Device"</label>
+            <select id="device" prop:value=choice on:change=choose>
+                <option value="auto">"auto"</option>
+                <option value="gpu">"GPU"</option>
+                <option value="cpu">"CPU"</option>
+            </select>
+            <span id="device-line" role="status">{line}</span>
+        </p>
     }
 }

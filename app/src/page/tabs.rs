@@ -6,18 +6,24 @@ pub enum Tab {
     /// What the note says of sizes, and what is true.
     #[default]
     Sizes,
+    /// Vectors and sentences, before and after compression.
+    Try,
+    /// A student trained in the tab.
+    Train,
     /// The note's claims, each measured here.
     Claims,
 }
 
 impl Tab {
     /// All of them, as they stand in the navigation.
-    pub const ALL: [Tab; 2] = [Tab::Sizes, Tab::Claims];
+    pub const ALL: [Tab; 4] = [Tab::Sizes, Tab::Try, Tab::Train, Tab::Claims];
 
     /// In the address.
     pub fn name(self) -> &'static str {
         match self {
             Tab::Sizes => "sizes",
+            Tab::Try => "try",
+            Tab::Train => "train",
             Tab::Claims => "claims",
         }
     }
@@ -26,6 +32,8 @@ impl Tab {
     pub fn title(self) -> &'static str {
         match self {
             Tab::Sizes => "Sizes",
+            Tab::Try => "Try",
+            Tab::Train => "Train here",
             Tab::Claims => "Claims",
         }
     }

@@ -26,6 +26,13 @@ pub struct DeviceInfo {
     pub limit: Option<u64>,
 }
 
+impl DeviceInfo {
+    /// The device and the reason for it, as one line for the visitor.
+    pub fn line(&self) -> String {
+        format!("Working on {}.", self.reason)
+    }
+}
+
 /// For tests: gives the device up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DestroyDevice;

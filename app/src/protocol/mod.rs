@@ -111,6 +111,11 @@ pub enum ToPage {
         /// Why not.
         failure: Failure,
     },
+    /// Another device works from now on.
+    Device {
+        /// Which.
+        info: DeviceInfo,
+    },
     /// One line for the visitor, such as that a device was lost.
     Notice {
         /// The line.

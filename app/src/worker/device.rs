@@ -6,8 +6,8 @@ use lnsp::device::{self, Cpu, Device, DeviceChoice, Gpu, GpuOptions};
 use lnsp::kernels::probe::probe;
 use wasm_bindgen::JsValue;
 
-use super::{Core, Reply, Task};
-use crate::protocol::{DeviceInfo, OpenDevice};
+use super::{Core, Reply, Task, post};
+use crate::protocol::{DeviceInfo, OpenDevice, ToPage};
 
 /// The device that works, opened when first needed.
 #[derive(Default)]
@@ -53,6 +53,9 @@ impl Devices {
         };
         self.open = Some(Open { choice, device: device.clone(), reason });
         self.generation += 1;
+        let gpu = if let Device::Gpu(gpu) = &device { Some(gpu.clone()) } else { None };
+        WORKING.set(gpu);
+        post::say(&ToPage::Device { info: self.info() });
         Ok(device)
     }
 
@@ -125,10 +128,13 @@ pub(super) async fn open(core: &mut Core, question: OpenDevice, task: &Task) -> 
     Reply::of(&core.devices.info())
 }
 
-/// Answers [`crate::protocol::DestroyDevice`].
-pub(super) fn destroy(core: &mut Core) -> Result<Reply> {
-    if let Some(Open { device: Device::Gpu(gpu), .. }) = &core.devices.open {
-        gpu.destroy();
-    }
+/// Answers [`crate::protocol::DestroyDevice`], at once and whatever is worked on.
+pub(super) fn destroy() -> Result<Reply> {
+    WORKING.with_borrow(|gpu| gpu.as_ref().map(Gpu::destroy));
     Reply::of(&())
+}
+
+thread_local! {
+    /// The GPU that works, for [`destroy`].
+    static WORKING: std::cell::RefCell<Option<Gpu>> = const { std::cell::RefCell::new(None) };
 }

@@ -51,7 +51,7 @@ async fn answer(core: &mut Core, request: Request, task: &Task) -> Result<Reply>
         Request::Tokenize(_) => {
             Err(Error::invalid("worker", "does not tokenize, the tokenizer does: a bug"))
         }
-        Request::DestroyDevice(_) => device::destroy(core),
+        Request::DestroyDevice(_) => device::destroy(),
         Request::Trap(_) => panic!("a test asked for this"),
     }
 }
@@ -73,6 +73,11 @@ pub fn start() {
         Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             match post::read(&event) {
                 Some((ToWorker::Cancel { id }, _)) => worker.cancel(id),
+                Some((ToWorker::Ask { id, request: Request::DestroyDevice(_) }, _)) => {
+                    if let Ok(reply) = device::destroy() {
+                        post::done(id, reply);
+                    }
+                }
                 Some((ToWorker::Ask { id, request }, buffers)) => {
                     worker.waiting.borrow_mut().push_back((request, Task::new(id, buffers)));
                     let core = worker.core.borrow_mut().take();
