@@ -17,6 +17,8 @@ use crate::protocol::{DeviceInfo, Failure, Progress, Question, Request, ToPage, 
 
 /// Where trunk puts the worker, relative to the page.
 const WORKER: &str = "./worker_loader.js";
+/// And the tokenizer.
+const TOKENIZER: &str = "./tokenizer_loader.js";
 /// Milliseconds after which a worker that does not stop when asked is ended.
 const PATIENCE: i32 = 1500;
 
@@ -27,6 +29,8 @@ pub struct Lanes {
     pub measure: Lane,
     /// For what is to stay: students, training.
     pub work: Lane,
+    /// For [`Tokenize`](crate::protocol::Tokenize) alone.
+    pub text: Lane,
     /// One line for the visitor, such as that a device was lost.
     pub notice: RwSignal<Option<String>>,
     /// The device that works, once one does.
@@ -37,8 +41,9 @@ impl Lanes {
     /// Two lanes, whose workers start when first asked.
     pub fn new() -> Self {
         let (notice, device) = (RwSignal::new(None), RwSignal::new(None));
-        let lane = || Lane::new(notice, device);
-        Self { measure: lane(), work: lane(), notice, device }
+        let lane = |program| Lane::new(program, notice, device);
+        let (measure, work, text) = (lane(WORKER), lane(WORKER), lane(TOKENIZER));
+        Self { measure, work, text, notice, device }
     }
 
     /// The one that the shell made.
@@ -75,6 +80,8 @@ struct Asked {
 }
 
 struct Wire {
+    /// The script of the worker.
+    program: &'static str,
     notice: RwSignal<Option<String>>,
     device: RwSignal<Option<DeviceInfo>>,
     state: RefCell<State>,
@@ -98,8 +105,13 @@ struct Live {
 }
 
 impl Lane {
-    fn new(notice: RwSignal<Option<String>>, device: RwSignal<Option<DeviceInfo>>) -> Self {
-        Self(StoredValue::new_local(Rc::new(Wire { notice, device, state: RefCell::default() })))
+    fn new(
+        program: &'static str,
+        notice: RwSignal<Option<String>>,
+        device: RwSignal<Option<DeviceInfo>>,
+    ) -> Self {
+        let state = RefCell::default();
+        Self(StoredValue::new_local(Rc::new(Wire { program, notice, device, state })))
     }
 
     /// Asks; the future gives the answer. The number names the question to [`Self::cancel`].
@@ -176,7 +188,7 @@ impl Wire {
         if self.state.borrow().worker.is_some() {
             return;
         }
-        let worker = match Worker::new(WORKER) {
+        let worker = match Worker::new(self.program) {
             Ok(worker) => worker,
             Err(error) => {
                 self.notice.set(Some(format!("the worker could not be started: {error:?}")));

@@ -4,8 +4,8 @@
 use lnsp::{Error, Result};
 use serde::Deserialize;
 
-use super::fetch::{fetch, sha256};
 use super::Task;
+use super::fetch::{fetch, sha256};
 use crate::protocol::TeacherSource;
 
 /// The model on the Hugging Face hub.
@@ -94,8 +94,9 @@ pub(crate) async fn find(part: Part, address: Option<&str>, task: &Task) -> Resu
     }
     let list = format!("{OWN}teacher.json");
     let text = fetch(&list, "looking for the teacher", None, task).await?;
-    let listing: Listing = serde_json::from_slice(&text)
-        .map_err(|error| Error::format(list, format!("is no list of the teacher's files: {error}")))?;
+    let listing: Listing = serde_json::from_slice(&text).map_err(|error| {
+        Error::format(list, format!("is no list of the teacher's files: {error}"))
+    })?;
     let listed = if part == Part::Weights { listing.weights } else { listing.tokenizer };
     Ok(match &listed {
         Some(Listed { file, bytes, sha256 }) => {
