@@ -19,7 +19,7 @@ const PARTS = [
   ['tokenizer', 900 * KB, /^tokenizer[^/]*\.(js|wasm|json)$/],
   ['default student (int8)', 330 * KB, /^students\/default[^/]*\.safetensors$/],
   ['page shell', 120 * KB, /^([^/]*\.(html|css|js|wasm|svg|ico|webmanifest)|snippets\/.*\.js)$/],
-  ['on request: students, vectors', null, /^(students|data|examples)\//],
+  ['on request: students, vectors', null, /^(students|data|examples|teacher)\//],
   ['read by other sites only', null, /^[^/]*\.(png|txt|xml)$/],
 ];
 
