@@ -7,6 +7,7 @@ use clap::{ArgAction, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::arch::{Activation, Arch, Variant};
 
+pub mod baselines;
 pub mod bench;
 pub mod convert;
 pub mod decode;
@@ -107,6 +108,8 @@ pub enum Command {
     Encode(encode::Args),
     /// Turn latents back into vectors.
     Decode(decode::Args),
+    /// Fit the baselines on vectors and keep them in a small file, as the page has them.
+    Baselines(baselines::Args),
     /// Measure latency, throughput and memory.
     Bench(bench::Args),
     /// Train, evaluate and compare on the bundled vectors, and write a report.
@@ -206,6 +209,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Eval(args) => eval::run(args, ui),
         Command::Encode(args) => encode::run(args, ui),
         Command::Decode(args) => decode::run(args, ui),
+        Command::Baselines(args) => baselines::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),
     }

@@ -2,20 +2,18 @@
 
 use std::collections::HashSet;
 
-use super::evaluation::{
-    Comparison, Comparisons, CosineSample, Evaluation, Kind, Outcome, Row, SetInfo,
-};
-use super::student_codes::{STUDENT, start_code, student_codes};
+use super::contenders::{VectorSet, check, field};
+use super::evaluation::{Comparison, Comparisons, CosineSample, Evaluation, Kind, Outcome, Row};
+use super::student_codes::STUDENT;
 use super::verdict::verdict;
 use super::yardstick::{DEPTHS, Score, Yardstick, cosines_among};
 use crate::arch::Precision;
-use crate::codes::{Code, Encoded, Projected, baselines};
+use crate::codes::Encoded;
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::metrics::{Interval, bootstrap_mean, paired_difference};
-use crate::student::{Init, StudentFile};
-use crate::train::{TrainConfig, start};
+use crate::student::StudentFile;
 
 /// How to evaluate.
 #[derive(Clone, Debug)]
@@ -35,34 +33,12 @@ impl Default for EvalOptions {
     }
 }
 
-/// Vectors with what is to be said about them.
-#[derive(Clone, Copy, Debug)]
-pub struct VectorSet<'a> {
-    /// The file, or another name.
-    pub name: &'a str,
-    /// n×d.
-    pub vectors: &'a Matrix,
-    /// Rows of the file that were left out.
-    pub left_out: u64,
-}
-
-impl VectorSet<'_> {
-    fn info(&self) -> SetInfo {
-        SetInfo {
-            name: self.name.into(),
-            rows: self.vectors.rows(),
-            width: self.vectors.cols(),
-            left_out: self.left_out,
-        }
-    }
-}
-
 /// Measures a student and all baselines on `held_out`. Baselines, int8 ranges and the start are
 /// fitted on `training`. `progress` is told how many codes of how many are done and which one
-/// is next; its error (such as [`Error::Cancelled`]) ends the work.
+/// is next; its error (such as [`crate::Error::Cancelled`]) ends the work.
 ///
 /// # Errors
-/// [`Error::Invalid`] if a set is empty or of another width than the student, if the student's
+/// [`crate::Error::Invalid`] if a set is empty or of another width than the student, if the student's
 /// output is not as wide as its input, or without resamples; what the device reports.
 pub async fn evaluate(
     device: &Device,
@@ -74,42 +50,24 @@ pub async fn evaluate(
 ) -> Result<Evaluation> {
     check(student, &[training, held_out], options)?;
     let (fit, vectors) = (training.vectors, held_out.vectors);
-    let arch = &student.info.arch;
     progress(0, 0, "the teacher's neighbours")?;
     let yardstick = Yardstick::new(vectors, options.seed)?;
-    progress(0, 0, "the student's latents")?;
-    let own = student_codes(device, &student.parameters, fit, vectors).await?;
     let mut notes = notes(student, &yardstick, fit, vectors);
-    let mut encoded: Vec<(Kind, Encoded)> = own.into_iter().map(|c| (Kind::Student, c)).collect();
-    let sample = sample(&yardstick, options.seed, vectors, &encoded[0].1);
-    if options.start || student.info.init == Init::Spectral {
-        match start(arch, &start_config(student), fit) {
-            Ok(begun) => encoded.push((Kind::Start, start_code(device, &begun, vectors).await?)),
-            Err(cause) => notes.push(format!("The untrained start was not measured: {cause}.")),
+    progress(0, 0, "fitting the baselines")?;
+    let field = field(device, student, fit, options).await?;
+    notes.extend(field.notes);
+    let total = field.contenders.len();
+    let (mut scored, mut of_student) = (Vec::with_capacity(total), None);
+    for contender in &field.contenders {
+        progress(scored.len(), total, &contender.name())?;
+        let code = contender.encode(vectors).await?;
+        scored.push(Scored::new(contender.kind(), &code, &yardstick)?);
+        if code.name == STUDENT {
+            of_student = sample(&yardstick, options.seed, vectors, &code);
         }
     }
-    // PCA of a latent wider than the vectors is PCA of all of them.
-    let latent = arch.latent().min(vectors.cols());
-    progress(0, 0, "fitting the baselines")?;
-    let baselines = baselines(fit, latent, options.seed)?;
-    let total = encoded.len() + baselines.len();
-    let mut scored = Vec::with_capacity(total);
-    for code in &baselines {
-        progress(scored.len(), total, &code.name())?;
-        let code = code.encode(vectors)?;
-        scored.push(Scored::new(Kind::Baseline, &code, &yardstick)?);
-    }
-    for (kind, code) in encoded {
-        progress(scored.len(), total, &code.name)?;
-        scored.push(Scored::new(kind, &code, &yardstick)?);
-    }
     progress(total, total, "confidence intervals")?;
-    let judge = Judge {
-        pca: format!("PCA-{latent}, uncentred, f32"),
-        int8: Projected::whole(vectors.cols())?.int8(fit)?.name(),
-        scored: &scored,
-        options,
-    };
+    let judge = Judge { pca: field.pca, int8: field.int8, scored: &scored, options };
     let mut rows = scored.iter().map(|s| judge.row(s)).collect::<Result<Vec<_>>>()?;
     rows.sort_by(|a, b| {
         let overlap = |row: &Row| row.overlap().unwrap_or(-1.0);
@@ -132,55 +90,8 @@ pub async fn evaluate(
         rows,
         comparisons,
         notes,
-        sample,
+        sample: of_student,
     })
-}
-
-fn check(student: &StudentFile, sets: &[VectorSet<'_>], options: &EvalOptions) -> Result<()> {
-    let arch = &student.info.arch;
-    if arch.input() != arch.output() {
-        return Err(Error::invalid(
-            "student",
-            format!(
-                "{arch} takes {} values and gives {}: its output cannot be compared with the \
-                 teacher",
-                arch.input(),
-                arch.output()
-            ),
-        ));
-    }
-    for set in sets {
-        if set.vectors.rows() == 0 {
-            return Err(Error::invalid(set.name, "holds no vectors"));
-        }
-        if set.vectors.cols() != arch.input() {
-            return Err(Error::invalid(
-                set.name,
-                format!(
-                    "its vectors are {} wide, the student {arch} takes {}; give vectors of its \
-                     teacher",
-                    set.vectors.cols(),
-                    arch.input()
-                ),
-            ));
-        }
-    }
-    if options.resamples == 0 {
-        return Err(Error::invalid("--resamples", "must be at least 1"));
-    }
-    Ok(())
-}
-
-/// What is needed to begin again as the student began.
-fn start_config(student: &StudentFile) -> TrainConfig {
-    let default = TrainConfig::default();
-    let kept = student.info.training.get("validation_rows").and_then(serde_json::Value::as_u64);
-    TrainConfig {
-        init: student.info.init,
-        seed: student.info.seed,
-        validation_rows: kept.map_or(default.validation_rows, |rows| rows as usize),
-        ..default
-    }
 }
 
 fn notes(

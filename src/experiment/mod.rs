@@ -1,14 +1,21 @@
 //! Measurements that need the whole of the library: a student beside its baselines.
 
 pub mod bench;
+mod contenders;
 mod eval;
 mod evaluation;
+mod pca_line;
+mod side_by_side;
 mod student_codes;
+pub mod tasks;
 mod verdict;
 mod yardstick;
 
-pub use eval::{EvalOptions, VectorSet, evaluate};
+pub use contenders::VectorSet;
+pub use eval::{EvalOptions, evaluate};
 pub use evaluation::{
     Comparison, Comparisons, CosineSample, Evaluation, Kind, Outcome, Row, SetInfo,
 };
-pub use student_codes::STUDENT;
+pub use pca_line::pca_line;
+pub use side_by_side::{Kept, Neighbour, Reference, SideBySide, monthly_price};
+pub use student_codes::{STUDENT, STUDENT_OUTPUT, StudentCode};

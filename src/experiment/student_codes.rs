@@ -1,5 +1,7 @@
 //! A student as codes: its weights and latents at several precisions, its output.
 
+use std::rc::Rc;
+
 use crate::arch::Precision;
 use crate::codes::{Encoded, Storage};
 use crate::device::Device;
@@ -9,8 +11,100 @@ use crate::student::{Parameters, Student};
 
 /// Name of the row that computes in f32 and stores its latents in f32.
 pub const STUDENT: &str = "student, f32";
-/// Name of the same row before any training.
+/// Name of the row that decodes these latents and searches the teacher's space.
+pub const STUDENT_OUTPUT: &str = "student output";
+/// Name of the first of them before any training.
 pub(super) const START: &str = "untrained start, f32";
+
+/// A student's latents, stored in some number format, as a code.
+pub struct StudentCode {
+    name: String,
+    student: Rc<Student>,
+    storage: Storage,
+    view: View,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// The latents.
+    Latents,
+    /// What they decode to, in the teacher's space: searched with the teacher's own vectors
+    /// where the storage loses something, else with outputs.
+    Output,
+}
+
+impl StudentCode {
+    /// The latents of `student` as `storage` keeps them, called `name`.
+    pub fn latents(name: &str, student: Rc<Student>, storage: Storage) -> Self {
+        Self { name: name.into(), student, storage, view: View::Latents }
+    }
+
+    /// What to call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Exact bytes of one stored vector.
+    pub fn bytes_per_vector(&self) -> usize {
+        self.storage.bytes(self.student.arch().latent())
+    }
+
+    /// Whether the query keeps more precision than the stored documents.
+    pub fn asymmetric(&self) -> bool {
+        self.storage.lossy()
+    }
+
+    /// The rows with which documents are searched.
+    ///
+    /// # Errors
+    /// Vectors of another width than the student takes, and what the device reports.
+    pub async fn queries(&self, vectors: &Matrix) -> Result<Matrix> {
+        match self.view {
+            View::Latents => latents(&self.student, vectors).await,
+            View::Output if self.asymmetric() => Ok(vectors.clone()),
+            View::Output => self.documents(vectors).await,
+        }
+    }
+
+    /// The rows that stored vectors stand for.
+    ///
+    /// # Errors
+    /// As [`Self::queries`].
+    pub async fn documents(&self, vectors: &Matrix) -> Result<Matrix> {
+        let stored = self.stored(&latents(&self.student, vectors).await?)?;
+        match self.view {
+            View::Latents => Ok(stored),
+            View::Output => self.student.decode(&stored).await,
+        }
+    }
+
+    /// All that measuring needs, each part computed once.
+    ///
+    /// # Errors
+    /// As [`Self::queries`].
+    pub async fn encode(&self, vectors: &Matrix) -> Result<Encoded> {
+        let latents = latents(&self.student, vectors).await?;
+        let stored = self.stored(&latents)?;
+        let output = self.student.decode(&stored).await?;
+        let (queries, documents) = match self.view {
+            View::Latents => (latents, stored),
+            View::Output => (vectors.clone(), output.clone()),
+        };
+        Ok(Encoded {
+            name: self.name.clone(),
+            bytes_per_vector: self.bytes_per_vector(),
+            asymmetric: self.asymmetric(),
+            queries: self.asymmetric().then_some(queries),
+            reconstruction: Some(output),
+            documents,
+        })
+    }
+
+    fn stored(&self, latents: &Matrix) -> Result<Matrix> {
+        self.storage.unpack(&self.storage.pack(latents)?, latents.cols())
+    }
+}
 
 /// All codes of a student, [`STUDENT`] first: weights in f32, f16 and int8; latents in f16 and
 /// int8, with ranges from the latents of `training`; and its output, searched in the teacher's
@@ -19,44 +113,39 @@ pub(super) async fn student_codes(
     device: &Device,
     parameters: &Parameters,
     training: &Matrix,
-    held_out: &Matrix,
-) -> Result<Vec<Encoded>> {
-    let exact = Student::new(device, parameters, Precision::F32)?;
-    let latents = encode(&exact, held_out).await?;
-    let ranges = Storage::int8(&encode(&exact, training).await?)?;
-    let plain = stored(&exact, STUDENT, &latents, &Storage::F32).await?;
-    let half_latents = stored(&exact, "student, f16 latents", &latents, &Storage::F16).await?;
-    let byte_latents = stored(&exact, "student, int8 latents", &latents, &ranges).await?;
-    let output = output("student output", &plain, None);
-    let byte_output = self::output("student output, int8 latents", &byte_latents, Some(held_out));
-    let mut all = vec![plain, half_latents, byte_latents, output, byte_output];
-    drop(exact);
-
-    let half = Student::new(device, parameters, Precision::F16)?;
-    let latents = encode(&half, held_out).await?;
-    all.push(stored(&half, "student, f16 weights", &latents, &Storage::F32).await?);
-    drop(half);
-
-    let byte = Student::new(device, parameters, Precision::Int8)?;
-    let latents = encode(&byte, held_out).await?;
-    all.push(stored(&byte, "student, int8 weights", &latents, &Storage::F32).await?);
-    let ranges = Storage::int8(&encode(&byte, training).await?)?;
-    all.push(stored(&byte, "student, all int8", &latents, &ranges).await?);
-    Ok(all)
+) -> Result<Vec<StudentCode>> {
+    let mut students = Vec::new();
+    for precision in [Precision::F32, Precision::F16, Precision::Int8] {
+        students.push(Rc::new(Student::new(device, parameters, precision)?));
+    }
+    let [exact, half, byte] = [0, 1, 2].map(|i| &students[i]);
+    let ranges = Storage::int8(&latents(exact, training).await?)?;
+    let byte_ranges = Storage::int8(&latents(byte, training).await?)?;
+    let code = |name: &str, student: &Rc<Student>, storage: &Storage, view| StudentCode {
+        name: name.into(),
+        student: student.clone(),
+        storage: storage.clone(),
+        view,
+    };
+    Ok(vec![
+        code(STUDENT, exact, &Storage::F32, View::Latents),
+        code("student, f16 latents", exact, &Storage::F16, View::Latents),
+        code("student, int8 latents", exact, &ranges, View::Latents),
+        code(STUDENT_OUTPUT, exact, &Storage::F32, View::Output),
+        code("student output, int8 latents", exact, &ranges, View::Output),
+        code("student, f16 weights", half, &Storage::F32, View::Latents),
+        code("student, int8 weights", byte, &Storage::F32, View::Latents),
+        code("student, all int8", byte, &byte_ranges, View::Latents),
+    ])
 }
 
 /// The start as one code, all of it in f32.
-pub(super) async fn start_code(
-    device: &Device,
-    parameters: &Parameters,
-    held_out: &Matrix,
-) -> Result<Encoded> {
-    let start = Student::new(device, parameters, Precision::F32)?;
-    let latents = encode(&start, held_out).await?;
-    stored(&start, START, &latents, &Storage::F32).await
+pub(super) fn start_code(device: &Device, parameters: &Parameters) -> Result<StudentCode> {
+    let student = Rc::new(Student::new(device, parameters, Precision::F32)?);
+    Ok(StudentCode { name: START.into(), student, storage: Storage::F32, view: View::Latents })
 }
 
-async fn encode(student: &Student, vectors: &Matrix) -> Result<Matrix> {
+async fn latents(student: &Student, vectors: &Matrix) -> Result<Matrix> {
     let latents = student.encode(vectors).await?;
     if let Some(at) = latents.data().iter().position(|v| !v.is_finite()) {
         return Err(Error::invalid(
@@ -70,36 +159,4 @@ async fn encode(student: &Student, vectors: &Matrix) -> Result<Matrix> {
         ));
     }
     Ok(latents)
-}
-
-/// Latents stored as `storage`, and decoded from there; queries keep f32.
-async fn stored(
-    student: &Student,
-    name: &str,
-    latents: &Matrix,
-    storage: &Storage,
-) -> Result<Encoded> {
-    let documents = storage.unpack(&storage.pack(latents)?, latents.cols())?;
-    Ok(Encoded {
-        name: name.into(),
-        bytes_per_vector: storage.bytes(latents.cols()),
-        asymmetric: storage.lossy(),
-        queries: storage.lossy().then(|| latents.clone()),
-        reconstruction: Some(student.decode(&documents).await?),
-        documents,
-    })
-}
-
-/// What `code` decodes to, searched in the teacher's space: with the teacher's own vectors if
-/// there are `queries`, else with outputs. The latents are what is stored.
-fn output(name: &str, code: &Encoded, queries: Option<&Matrix>) -> Encoded {
-    let documents = code.reconstruction.clone().unwrap_or_default();
-    Encoded {
-        name: name.into(),
-        bytes_per_vector: code.bytes_per_vector,
-        asymmetric: queries.is_some(),
-        queries: queries.cloned(),
-        reconstruction: Some(documents.clone()),
-        documents,
-    }
 }

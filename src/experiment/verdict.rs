@@ -41,7 +41,7 @@ fn against_start(c: &Comparison) -> String {
     format!("{says} at {} ({}).", decimal(c.rival_overlap, 4), difference(&c.difference))
 }
 
-fn at_equal_bytes(c: &Comparison) -> String {
+pub(super) fn at_equal_bytes(c: &Comparison) -> String {
     let rival = if c.rival_bytes == c.bytes {
         c.rival.clone()
     } else {
@@ -69,7 +69,7 @@ fn at_equal_bytes(c: &Comparison) -> String {
 }
 
 /// `difference +0.0012, 95 % −0.0003 to +0.0027`.
-fn difference(d: &Interval) -> String {
+pub(super) fn difference(d: &Interval) -> String {
     let [mean, low, high] = [d.mean, d.low, d.high].map(|v| signed(v, 4));
     format!("difference {mean}, 95 % {low} to {high}")
 }

@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn by_cosine_and_not_by_length() {
-        let others = Matrix::from_fn(5001, 2, |r, c| if r == 5000 { [3.0, 4.0][c] } else { [-1.0, 0.0][c] });
+        let others =
+            Matrix::from_fn(5001, 2, |r, c| if r == 5000 { [3.0, 4.0][c] } else { [-1.0, 0.0][c] });
         // Cosines with (3, 4)/5: 1, 0.96, −1; with (−1, 0): −0.6, −0.8, 0.6.
         let rows = Matrix::new(4, 2, vec![0.06, 0.08, 4.0, 3.0, -3.0, -4.0, 0.0, 0.0]).unwrap();
         assert_eq!(near_rows(&rows, &others, 0.999), [true, false, false, false]);

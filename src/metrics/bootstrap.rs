@@ -1,22 +1,21 @@
 //! How sure a mean over rows is: the percentile bootstrap.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::resample::resample_means;
 use crate::error::{Error, Result};
 
 /// Share of the resampled means outside the interval, on each side: 95 % lie within.
 const TAIL: f64 = 0.025;
 
-/// A mean and its 95 % interval.
+/// A mean, or another statistic, and its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// The mean of the values themselves.
+    /// The mean (or other statistic) of the values themselves.
     pub mean: f64,
-    /// The 2.5 % quantile of the resampled means.
+    /// The 2.5 % quantile of those of the resamples.
     pub low: f64,
-    /// The 97.5 % quantile of the resampled means.
+    /// The 97.5 % quantile of those of the resamples.
     pub high: f64,
 }
 
@@ -26,25 +25,7 @@ pub struct Interval {
 /// # Errors
 /// [`Error::Invalid`] without values or resamples.
 pub fn bootstrap_mean(values: &[f32], resamples: usize, seed: u64) -> Result<Interval> {
-    let count = u32::try_from(values.len()).unwrap_or(0);
-    if count == 0 || resamples == 0 {
-        return Err(Error::invalid(
-            "bootstrap",
-            format!("{resamples} resamples of {} values give no interval", values.len()),
-        ));
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut mean_of_draws = |_| {
-        let draws = (0..count).map(|_| f64::from(values[rng.random_range(0..count) as usize]));
-        draws.sum::<f64>() / f64::from(count)
-    };
-    let mut means: Vec<f64> = (0..resamples).map(&mut mean_of_draws).collect();
-    means.sort_unstable_by(f64::total_cmp);
-    Ok(Interval {
-        mean: values.iter().map(|v| f64::from(*v)).sum::<f64>() / f64::from(count),
-        low: quantile(&means, TAIL),
-        high: quantile(&means, 1.0 - TAIL),
-    })
+    Ok(resample_means(&[values], resamples, seed)?[0].interval())
 }
 
 /// The mean of `a − b`, row by row, with its interval: above zero throughout, `a` is better.
@@ -61,6 +42,11 @@ pub fn paired_difference(a: &[f32], b: &[f32], resamples: usize, seed: u64) -> R
     }
     let differences: Vec<f32> = a.iter().zip(b).map(|(x, y)| x - y).collect();
     bootstrap_mean(&differences, resamples, seed)
+}
+
+/// The ends of the 95 % interval of sorted values; `None` without any.
+pub(super) fn percentiles(sorted: &[f64]) -> Option<(f64, f64)> {
+    (!sorted.is_empty()).then(|| (quantile(sorted, TAIL), quantile(sorted, 1.0 - TAIL)))
 }
 
 /// Linear between the two nearest of the sorted values.

@@ -3,15 +3,21 @@
 //! Everything that ranks or averages over rows returns one value a row, so that two codes can
 //! be compared row by row ([`paired_difference`]).
 
+mod analogy;
 mod bootstrap;
 mod error;
 mod neighbours;
+mod resample;
+mod search;
 mod spearman;
 
+pub use analogy::three_cos_add;
 pub use bootstrap::{Interval, bootstrap_mean, paired_difference};
 pub use error::{cosines, explained_variance, mean_squared_error};
 pub use neighbours::{Neighbours, ndcg, ndcg_at_k, overlap_at_k};
-pub use spearman::{PairRanks, average_ranks, spearman};
+pub use resample::{Resampled, resample_means, resample_spearman};
+pub use search::{Search, recall_at_k};
+pub use spearman::{PairRanks, average_ranks, pair_cosines, spearman};
 
 /// A `u64` that sorts as `(value, index)` ascends; `-0` and `0` are one value. Integers sort
 /// several times faster than pairs with a float in them.

@@ -48,6 +48,11 @@ impl Neighbours {
         search(queries, documents, depth.min(documents.rows()), false)
     }
 
+    /// Lists of `depth` neighbours, query after query.
+    pub(super) fn of(depth: usize, indices: Vec<u32>) -> Self {
+        Self { depth, indices }
+    }
+
     /// Number of neighbours of each query.
     pub fn depth(&self) -> usize {
         self.depth

@@ -88,7 +88,11 @@ impl PairRanks {
     }
 }
 
-fn pair_cosines(pairs: &[(u32, u32)], queries: &Matrix, documents: &Matrix) -> Vec<f32> {
+/// Cosine of the first row of `queries` and the second of `documents` for each pair.
+///
+/// # Panics
+/// If a pair names a row that is not there, or the widths differ.
+pub fn pair_cosines(pairs: &[(u32, u32)], queries: &Matrix, documents: &Matrix) -> Vec<f32> {
     let (queries, documents) = (unit_rows(queries), unit_rows(documents));
     let cosine = |(i, j): &(u32, u32)| dot(queries.row(*i as usize), documents.row(*j as usize));
     map_blocks(pairs.len(), BLOCK, |block| pairs[block].iter().map(cosine).collect::<Vec<_>>())
@@ -125,7 +129,7 @@ pub fn spearman(a: &[f32], b: &[f32]) -> Result<Option<f64>> {
     Ok(pearson(&average_ranks(a), &average_ranks(b)))
 }
 
-fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
+pub(super) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len().max(1) as f64;
     let (mean_a, mean_b) = (mean(a), mean(b));
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);

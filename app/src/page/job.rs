@@ -1,16 +1,17 @@
 //! A piece of work in the worker as a view shows it: progress, a way to stop, the outcome.
 
+use js_sys::ArrayBuffer;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::lane::Lane;
+use super::lane::{Answered, Lane};
 use crate::protocol::{Failure, Progress, Question};
 
 /// A piece of work that a view starts, shows and stops; one at a time.
 #[derive(Clone, Copy)]
 pub struct Job {
     lane: Lane,
-    current: RwSignal<Option<u32>>,
+    current: RwSignal<Option<(Lane, u32)>>,
     progress: RwSignal<Progress>,
     failure: RwSignal<Option<Failure>>,
 }
@@ -54,22 +55,42 @@ impl Job {
         if self.current.get_untracked().is_some() {
             return;
         }
-        self.failure.set(None);
-        self.progress.set(Progress { share: None, text: "starting".into() });
-        let (id, answer) = self.lane.ask(question, move |progress| self.progress.set(progress));
-        self.current.set(Some(id));
-        spawn_local(async move {
+        let outcome = self.ask(self.lane, question, &[]);
+        spawn_local(async move { done(outcome.await.map(|answered| answered.answer)) });
+    }
+
+    /// Asks a worker, handing over `buffers`, and waits; one question of a job after the other.
+    ///
+    /// # Errors
+    /// Why there is no answer; the view shows it, too. [`Failure::Cancelled`], and nothing asked,
+    /// if work is going on already.
+    pub fn ask<Q: Question + 'static>(
+        self,
+        lane: Lane,
+        question: Q,
+        buffers: &[ArrayBuffer],
+    ) -> impl Future<Output = Result<Answered<Q::Answer>, Failure>> + use<Q> {
+        let asked = self.current.get_untracked().is_none().then(|| {
+            self.failure.set(None);
+            self.progress.set(Progress { share: None, text: "starting".into() });
+            let (id, answer) =
+                lane.ask_with(question, buffers, move |progress| self.progress.set(progress));
+            self.current.set(Some((lane, id)));
+            answer
+        });
+        async move {
+            let Some(answer) = asked else { return Err(Failure::Cancelled) };
             let outcome = answer.await;
             self.current.set(None);
             self.failure.set(outcome.as_ref().err().cloned());
-            done(outcome);
-        });
+            outcome
+        }
     }
 
     /// Stops the work.
     pub fn cancel(self) {
-        if let Some(id) = self.current.get_untracked() {
-            self.lane.cancel(id);
+        if let Some((lane, id)) = self.current.get_untracked() {
+            lane.cancel(id);
         }
     }
 }

@@ -15,9 +15,8 @@ use web_sys::{ErrorEvent, MessageEvent, Worker};
 
 use crate::protocol::{DeviceInfo, Failure, Progress, Question, Request, ToPage, ToWorker};
 
-/// Where trunk puts the worker, relative to the page.
+/// Where trunk puts the workers, relative to the page.
 const WORKER: &str = "./worker_loader.js";
-/// And the tokenizer.
 const TOKENIZER: &str = "./tokenizer_loader.js";
 /// Milliseconds after which a worker that does not stop when asked is ended.
 const PATIENCE: i32 = 1500;
@@ -29,7 +28,7 @@ pub struct Lanes {
     pub measure: Lane,
     /// For what is to stay: students, training.
     pub work: Lane,
-    /// For [`Tokenize`](crate::protocol::Tokenize) alone.
+    /// For text; the tokenizer is a program of its own.
     pub text: Lane,
     /// One line for the visitor, such as that a device was lost.
     pub notice: RwSignal<Option<String>>,
@@ -38,7 +37,7 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Two lanes, whose workers start when first asked.
+    /// Three lanes, whose workers start when first asked.
     pub fn new() -> Self {
         let (notice, device) = (RwSignal::new(None), RwSignal::new(None));
         let lane = |program| Lane::new(program, notice, device);
@@ -80,7 +79,6 @@ struct Asked {
 }
 
 struct Wire {
-    /// The script of the worker.
     program: &'static str,
     notice: RwSignal<Option<String>>,
     device: RwSignal<Option<DeviceInfo>>,
@@ -110,8 +108,8 @@ impl Lane {
         notice: RwSignal<Option<String>>,
         device: RwSignal<Option<DeviceInfo>>,
     ) -> Self {
-        let state = RefCell::default();
-        Self(StoredValue::new_local(Rc::new(Wire { program, notice, device, state })))
+        let wire = Wire { program, notice, device, state: RefCell::default() };
+        Self(StoredValue::new_local(Rc::new(wire)))
     }
 
     /// Asks; the future gives the answer. The number names the question to [`Self::cancel`].

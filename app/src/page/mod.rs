@@ -12,6 +12,8 @@ mod shell;
 mod sizes;
 pub mod tabs;
 mod theme;
+mod training;
+mod trial;
 mod webgpu;
 
 use leptos::prelude::*;

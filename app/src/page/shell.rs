@@ -8,6 +8,8 @@ use super::lane::Lanes;
 use super::sizes::Sizes;
 use super::tabs::Tab;
 use super::theme::ThemeButton;
+use super::training::Train;
+use super::trial::Try;
 use super::webgpu;
 
 /// The whole page.
@@ -70,7 +72,8 @@ fn View(tab: Tab) -> impl IntoView {
     let body = move || {
         visited.get().then(|| match tab {
             Tab::Sizes => view! { <Sizes /> }.into_any(),
-            Tab::Try | Tab::Train => view! { <p>"This view is not built yet."</p> }.into_any(),
+            Tab::Try => view! { <Try /> }.into_any(),
+            Tab::Train => view! { <Train /> }.into_any(),
             Tab::Claims => view! { <Claims /> }.into_any(),
         })
     };

@@ -8,6 +8,8 @@ mod device;
 mod measure;
 mod student;
 mod teacher;
+mod training;
+mod trial;
 
 pub use device::{DestroyDevice, DeviceInfo, OpenDevice, Trap};
 pub use measure::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
@@ -15,6 +17,14 @@ pub use student::{RunStudent, StudentRun};
 pub use teacher::{
     EmbedTokens, Embedded, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherInfo, TeacherPlan,
     TeacherSource, Tokenize, Tokenized,
+};
+pub use training::{
+    AdvanceTraining, BUNDLED_BYTES, DropTraining, FindTraining, KeepTraining, KeptTraining,
+    ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
+};
+pub use trial::{
+    CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples, MOST_COMPARED,
+    TRAINED_HERE, Topic, VectorSet,
 };
 
 use serde::de::DeserializeOwned;
@@ -58,6 +68,26 @@ questions! {
     EmbedTokens -> Embedded;
     /// Token ids of texts, by the tokenizer's worker.
     Tokenize -> Tokenized;
+    /// The bundled sentences.
+    LoadExamples -> Examples;
+    /// Takes a file of vectors.
+    DropVectors -> Dropped;
+    /// Compares codes on a set of vectors.
+    CompareCodes -> Compared;
+    /// Begins a training.
+    StartTraining -> TrainingState;
+    /// Trains for some milliseconds.
+    AdvanceTraining -> TrainingState;
+    /// Keeps the state of the training.
+    KeepTraining -> TrainingState;
+    /// Looks for a training that the browser keeps.
+    FindTraining -> Option<KeptTraining>;
+    /// Goes on with it.
+    ResumeTraining -> TrainingState;
+    /// Drops it.
+    DropTraining -> ();
+    /// The student as it is now, and its file's bytes beside that number.
+    TakeStudent -> u64;
     /// For tests: gives the device up, as a driver reset would.
     DestroyDevice -> ();
     /// For tests: a bug in the worker.

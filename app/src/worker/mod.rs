@@ -6,13 +6,18 @@ pub(crate) mod fetch;
 mod measure;
 pub(crate) mod post;
 pub(crate) mod source;
+mod store;
 mod student;
 mod task;
 mod teacher;
+mod training;
+mod trial;
 
 pub use device::Devices;
 pub use task::{Reply, Task};
 pub use teacher::TeacherRoom;
+pub use training::TrainingRoom;
+pub use trial::TrialRoom;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -33,6 +38,10 @@ pub struct Core {
     pub devices: Devices,
     /// The teacher, once it was asked for.
     pub teacher: TeacherRoom,
+    /// Students and what they are compared with and on.
+    pub trial: TrialRoom,
+    /// The training of this tab.
+    pub training: TrainingRoom,
 }
 
 /// Answers a question.
@@ -51,6 +60,16 @@ async fn answer(core: &mut Core, request: Request, task: &Task) -> Result<Reply>
         Request::Tokenize(_) => {
             Err(Error::invalid("worker", "does not tokenize, the tokenizer does: a bug"))
         }
+        Request::LoadExamples(question) => trial::examples(core, question, task).await,
+        Request::DropVectors(question) => trial::drop_vectors(core, question, task),
+        Request::CompareCodes(question) => trial::compare(core, question, task).await,
+        Request::StartTraining(question) => training::start(core, question, task).await,
+        Request::AdvanceTraining(question) => training::advance(core, question, task).await,
+        Request::KeepTraining(question) => training::keep(core, question).await,
+        Request::FindTraining(question) => training::find(question).await,
+        Request::ResumeTraining(question) => training::resume(core, question, task).await,
+        Request::DropTraining(question) => training::drop_training(core, question).await,
+        Request::TakeStudent(question) => training::take(core, question).await,
         Request::DestroyDevice(_) => device::destroy(),
         Request::Trap(_) => panic!("a test asked for this"),
     }
