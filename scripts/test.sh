@@ -85,6 +85,7 @@ page_tests() { node --test --test-concurrency=1 --test-reporter=spec "$@" tests/
 if [ "${1:-}" = web ]; then
     shift
     stage "set-up" sh scripts/setup-web.sh test
+    stage "the command, which the page is compared with" cargo build --release
     stage "the page" sh scripts/page.sh
     stage "the page in Chromium" page_tests "$@"
 elif [ "${1:-}" = gpu ]; then

@@ -114,13 +114,6 @@ pub(crate) async fn keep(key: &str, bytes: &[u8]) -> bool {
     JsFuture::from(cache.put_with_str(key, &response)).await.is_ok()
 }
 
-/// Drops what is kept under `key`.
-pub(crate) async fn drop_kept(key: &str) {
-    if let Some(cache) = cache().await {
-        let _ = JsFuture::from(cache.delete_with_str(key)).await;
-    }
-}
-
 /// Drops everything that is kept.
 pub(crate) async fn forget() {
     if let Ok(caches) = post::scope().caches()
