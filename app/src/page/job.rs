@@ -1,5 +1,6 @@
 //! A piece of work in the worker as a view shows it: progress, a way to stop, the outcome.
 
+use js_sys::ArrayBuffer;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -51,19 +52,35 @@ impl Job {
         question: Q,
         done: impl FnOnce(Result<Q::Answer, Failure>) + 'static,
     ) {
+        self.run_with(question, &[], done);
+    }
+
+    /// As [`Self::run`], with buffers that are handed over.
+    pub fn run_with<Q: Question + 'static>(
+        self,
+        question: Q,
+        buffers: &[ArrayBuffer],
+        done: impl FnOnce(Result<Q::Answer, Failure>) + 'static,
+    ) {
         if self.current.get_untracked().is_some() {
             return;
         }
         self.failure.set(None);
         self.progress.set(Progress { share: None, text: "starting".into() });
-        let (id, answer) = self.lane.ask(question, move |progress| self.progress.set(progress));
+        let hear = move |progress| self.progress.set(progress);
+        let (id, answer) = self.lane.ask_with(question, buffers, hear);
         self.current.set(Some(id));
         spawn_local(async move {
-            let outcome = answer.await;
+            let outcome = answer.await.map(|answered| answered.answer);
             self.current.set(None);
             self.failure.set(outcome.as_ref().err().cloned());
             done(outcome);
         });
+    }
+
+    /// Shows that work could not even be asked for.
+    pub fn fail(self, failure: Failure) {
+        self.failure.set(Some(failure));
     }
 
     /// Stops the work.

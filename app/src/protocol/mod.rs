@@ -4,12 +4,15 @@
 //! arrays as `ArrayBuffer`s, which are handed over and not copied. A question is a type of its own
 //! that names its answer; [`questions`] lists them all.
 
+mod claim;
 mod device;
 mod measure;
 
+pub use claim::TestClaim;
 pub use device::{DestroyDevice, DeviceInfo, OpenDevice, Trap};
 pub use measure::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
 
+use lnsp::experiment::claims::Finding;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +42,8 @@ questions! {
     OpenDevice -> DeviceInfo;
     /// Times one architecture.
     Measure -> Measured;
+    /// Tests a claim of the note.
+    TestClaim -> Finding;
     /// For tests: gives the device up, as a driver reset would.
     DestroyDevice -> ();
     /// For tests: a bug in the worker.

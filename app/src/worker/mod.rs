@@ -1,6 +1,7 @@
 //! The compute worker: one question at a time, a stop at any moment, a new device when one is
 //! lost.
 
+mod claim;
 mod device;
 mod measure;
 mod post;
@@ -36,6 +37,7 @@ async fn answer(core: &mut Core, request: Request, task: &Task) -> Result<Reply>
     match request {
         Request::OpenDevice(question) => device::open(core, question, task).await,
         Request::Measure(question) => measure::measure(core, question, task).await,
+        Request::TestClaim(question) => claim::test(core, question, task).await,
         Request::DestroyDevice(_) => device::destroy(),
         Request::Trap(_) => panic!("a test asked for this"),
     }
