@@ -136,6 +136,7 @@ fn options(args: &Args) -> BenchOptions {
         transfer: args.with_transfer,
         training_batch: args.training_batch,
         seconds: args.seconds,
+        samples: 5,
         available: None,
         peak_flops: args.peak_tflops.map(|t| 1e12 * t),
         stop: Arc::default(),

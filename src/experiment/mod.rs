@@ -1,6 +1,7 @@
 //! Measurements that need the whole of the library: a student beside its baselines.
 
 pub mod bench;
+pub mod claims;
 mod contenders;
 mod eval;
 mod evaluation;

@@ -121,7 +121,7 @@ describe('train here on WebGPU', { timeout: 300_000 }, () => {
     const server = await serveDist();
     try {
       const { page, complaints } = await visit(browser, server, {
-        hash: '#train?device=gpu&epochs=2&s=192',
+        hash: '#train?device=gpu&epochs=2&train-s=192',
       });
       await page.locator('#start').click();
       await page.locator('#training-words').waitFor({ timeout: 180_000 });

@@ -52,10 +52,20 @@ impl Job {
         question: Q,
         done: impl FnOnce(Result<Q::Answer, Failure>) + 'static,
     ) {
+        self.run_with(question, &[], done);
+    }
+
+    /// As [`Self::run`], with buffers that are handed over.
+    pub fn run_with<Q: Question + 'static>(
+        self,
+        question: Q,
+        buffers: &[ArrayBuffer],
+        done: impl FnOnce(Result<Q::Answer, Failure>) + 'static,
+    ) {
         if self.current.get_untracked().is_some() {
             return;
         }
-        let outcome = self.ask(self.lane, question, &[]);
+        let outcome = self.ask(self.lane, question, buffers);
         spawn_local(async move { done(outcome.await.map(|answered| answered.answer)) });
     }
 
@@ -85,6 +95,11 @@ impl Job {
             self.failure.set(outcome.as_ref().err().cloned());
             outcome
         }
+    }
+
+    /// Shows that work could not even be asked for.
+    pub fn fail(self, failure: Failure) {
+        self.failure.set(Some(failure));
     }
 
     /// Stops the work.

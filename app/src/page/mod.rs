@@ -1,6 +1,7 @@
 //! The page itself: shell, views, and the page's side of the wire.
 
 pub mod address;
+pub mod choice;
 mod claims;
 pub mod download;
 mod hooks;

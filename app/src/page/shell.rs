@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::address::Address;
+use super::choice::Choice;
 use super::claims::Claims;
 use super::lane::Lanes;
 use super::sizes::Sizes;
@@ -11,6 +12,8 @@ use super::theme::ThemeButton;
 use super::training::Train;
 use super::trial::Try;
 use super::webgpu;
+
+const DEVICES: [(&str, &str); 3] = [("auto", "auto"), ("gpu", "GPU"), ("cpu", "CPU")];
 
 /// The whole page.
 #[component]
@@ -89,26 +92,25 @@ fn View(tab: Tab) -> impl IntoView {
 fn DeviceLine() -> impl IntoView {
     let address = Address::use_it();
     let lanes = Lanes::use_it();
-    let choice = address.text("device", "auto");
     let before = RwSignal::new(String::new());
     webgpu::look(before);
+    let choice = address.text("device", "auto");
+    // What another choice opened says nothing about this one.
+    Effect::new(move |last: Option<String>| {
+        let now = choice.get();
+        if last.is_some_and(|last| last != now) {
+            lanes.device.set(None);
+        }
+        now
+    });
     let line = move || match lanes.device.get() {
         Some(info) => info.line(),
         None => before.get(),
     };
-    let choose = move |event| {
-        address.set("device", &event_target_value(&event), "auto");
-        lanes.device.set(None);
-    };
     view! {
-        <p class="device">
-            <label for="device">"Device"</label>
-            <select id="device" prop:value=choice on:change=choose>
-                <option value="auto">"auto"</option>
-                <option value="gpu">"GPU"</option>
-                <option value="cpu">"CPU"</option>
-            </select>
+        <div class="device">
+            <Choice label="Device" name="device" options=&DEVICES />
             <span id="device-line" role="status">{line}</span>
-        </p>
+        </div>
     }
 }

@@ -4,6 +4,7 @@
 //! arrays as `ArrayBuffer`s, which are handed over and not copied. A question is a type of its own
 //! that names its answer; [`questions`] lists them all.
 
+mod claim;
 mod device;
 mod measure;
 mod student;
@@ -11,6 +12,7 @@ mod teacher;
 mod training;
 mod trial;
 
+pub use claim::TestClaim;
 pub use device::{DestroyDevice, DeviceInfo, OpenDevice, Trap};
 pub use measure::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
 pub use student::{RunStudent, StudentRun};
@@ -27,6 +29,7 @@ pub use trial::{
     TRAINED_HERE, Topic, VectorSet,
 };
 
+use lnsp::experiment::claims::Finding;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +91,8 @@ questions! {
     DropTraining -> ();
     /// The student as it is now, and its file's bytes beside that number.
     TakeStudent -> u64;
+    /// Tests a claim of the note.
+    TestClaim -> Finding;
     /// For tests: gives the device up, as a driver reset would.
     DestroyDevice -> ();
     /// For tests: a bug in the worker.

@@ -19,6 +19,7 @@ pub(super) async fn measure(core: &mut Core, question: Measure, task: &Task) -> 
         batches: question.batches.clone(),
         training_batch: question.training.unwrap_or(256),
         seconds: question.seconds,
+        samples: samples(&question),
         available: Some(memory::limit()),
         stop: task.stopped(),
         ..BenchOptions::default()
@@ -38,6 +39,12 @@ pub(super) async fn measure(core: &mut Core, question: Measure, task: &Task) -> 
         report.extend(more);
     }
     Reply::of(&measured(&device, report))
+}
+
+/// Fewer samples where one takes many seconds on a CPU.
+fn samples(question: &Measure) -> usize {
+    let most = question.batches.iter().max().copied().unwrap_or(1) as u64;
+    if question.arch.flops_per_vector().saturating_mul(most) > 100_000_000_000 { 2 } else { 5 }
 }
 
 fn measured(device: &Device, report: BenchReport) -> Measured {

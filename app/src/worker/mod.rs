@@ -1,6 +1,7 @@
 //! The compute worker: one question at a time, a stop at any moment, a new device when one is
 //! lost.
 
+mod claim;
 mod device;
 pub(crate) mod fetch;
 mod measure;
@@ -70,6 +71,7 @@ async fn answer(core: &mut Core, request: Request, task: &Task) -> Result<Reply>
         Request::ResumeTraining(question) => training::resume(core, question, task).await,
         Request::DropTraining(question) => training::drop_training(core, question).await,
         Request::TakeStudent(question) => training::take(core, question).await,
+        Request::TestClaim(question) => claim::test(core, question, task).await,
         Request::DestroyDevice(_) => device::destroy(),
         Request::Trap(_) => panic!("a test asked for this"),
     }

@@ -131,7 +131,7 @@ async fn warm(
     let mut room = student.activations(batch)?;
     let vectors = input(batch, arch.input());
     device.write(room.input_mut(), vectors.data())?;
-    let timing = measure(options.seconds, &options.stop, async |calls| {
+    let timing = measure(options, async |calls| {
         for _ in 0..calls {
             student.forward_on_device(&mut room, |_| ())?;
             device.wait().await?;
@@ -175,7 +175,7 @@ async fn transfer(
     options: &BenchOptions,
 ) -> Result<Timing> {
     let device = student.device();
-    measure(options.seconds, &options.stop, async |calls| {
+    measure(options, async |calls| {
         for _ in 0..calls {
             device.write(room.input_mut(), vectors.data())?;
             student.forward_on_device(room, |_| ())?;

@@ -7,6 +7,7 @@ mod training;
 
 pub use inference::bench_inference;
 pub use report::{BenchReport, ColdStart, InferenceRow, NoteTime, Skipped, TrainingRow};
+pub(crate) use timing::measure;
 pub use timing::{Timing, quantile};
 pub use training::bench_training;
 
@@ -29,8 +30,10 @@ pub struct BenchOptions {
     pub transfer: bool,
     /// Vectors of a training step.
     pub training_batch: usize,
-    /// Seconds of samples behind each figure; five samples are taken in any case.
+    /// Seconds of samples behind each figure.
     pub seconds: f64,
+    /// Samples that are taken in any case, one at least.
+    pub samples: usize,
     /// Bytes that may be used, if known: what needs more is left out and said to be.
     pub available: Option<u64>,
     /// The most that the device can do in f32, in FLOP/s, to give the share that is reached.
@@ -47,6 +50,7 @@ impl Default for BenchOptions {
             transfer: false,
             training_batch: 256,
             seconds: 1.0,
+            samples: 5,
             available: None,
             peak_flops: None,
             stop: Arc::default(),

@@ -8,20 +8,13 @@ use super::paper::label;
 use super::settings::Settings;
 use crate::page::html::escape;
 
-/// What can be shown.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Quantity {
-    pub name: &'static str,
-    pub title: &'static str,
-}
-
-/// What can be shown, the default first.
-pub(super) const QUANTITIES: [Quantity; 5] = [
-    Quantity { name: "parameters", title: "parameters" },
-    Quantity { name: "bytes", title: "MB of weights" },
-    Quantity { name: "training", title: "MB in training" },
-    Quantity { name: "flops", title: "FLOPs a vector" },
-    Quantity { name: "time", title: "ms for one vector" },
+/// What can be shown, as it stands in the address and in words; the default first.
+pub(super) const QUANTITIES: [(&str, &str); 5] = [
+    ("parameters", "parameters"),
+    ("bytes", "MB of weights"),
+    ("training", "MB in training"),
+    ("flops", "FLOPs a vector"),
+    ("time", "ms for one vector"),
 ];
 
 const WIDTH: f64 = 760.0;
@@ -103,7 +96,7 @@ fn short(value: f64) -> String {
 
 /// The drawing, an SVG of its own.
 pub(super) fn draw(settings: &Settings, name: &str, results: &Results) -> String {
-    let title = QUANTITIES.iter().find(|q| q.name == name).unwrap_or(&QUANTITIES[0]).title;
+    let title = QUANTITIES.iter().find(|q| q.0 == name).unwrap_or(&QUANTITIES[0]).1;
     let all = series(name, settings, results);
     let points = || all.iter().flat_map(|series| &series.points);
     let span = |pick: fn(&(f64, f64, String)) -> f64| {

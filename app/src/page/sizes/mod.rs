@@ -14,8 +14,12 @@ use self::device::Bench;
 use self::own::Own;
 use self::settings::Settings;
 use super::address::Address;
+use super::choice::Choice;
 use super::download;
 use super::html::Markup;
+
+const DTYPES: [(&str, &str); 3] = [("f32", "f32"), ("f16", "f16"), ("int8", "int8")];
+const VARIANTS: [(&str, &str); 2] = [("plain", "plain layers"), ("sn727", "sn727 (inferred)")];
 
 /// The view.
 #[component]
@@ -25,9 +29,6 @@ pub fn Sizes() -> impl IntoView {
     let bench = Bench::new();
     let quantity = address.text("chart", "parameters");
     let drawn = move || chart::draw(&settings(), &quantity.get(), &bench.results());
-    let choice = move |name: &'static str, default: &'static str| {
-        move |event| address.set(name, &event_target_value(&event), default)
-    };
     let inferred = move || settings().variant == Variant::Sn727;
     view! {
         <h2>"Sizes"</h2>
@@ -36,22 +37,12 @@ pub fn Sizes() -> impl IntoView {
             {move || meaning(&settings().rows())}
         </p>
         <form class="controls" on:submit=|event| event.prevent_default()>
-            <label>"Weights in "
-                <select prop:value=address.text("dtype", "f32") on:change=choice("dtype", "f32")>
-                    <option value="f32">"f32"</option>
-                    <option value="f16">"f16"</option>
-                    <option value="int8">"int8"</option>
-                </select>
-            </label>
-            <label>"Graph of family B "
-                <select prop:value=address.text("variant", "plain") on:change=choice("variant", "plain")>
-                    <option value="plain">"plain layers"</option>
-                    <option value="sn727">"sn727 (inferred)"</option>
-                </select>
-            </label>
+            <Choice label="Weights in" name="dtype" options=&DTYPES />
+            <Choice label="Graph of family B" name="variant" options=&VARIANTS />
             <label>"Training batch "
                 <input type="number" min="1" max="65536" step="1"
-                    prop:value=address.text("batch", "256") on:change=choice("batch", "256") />
+                    prop:value=move || settings().batch
+                    on:change=move |event| address.set("batch", &event_target_value(&event), "256") />
             </label>
         </form>
         <p class="aside" hidden=move || !inferred()>{format!("{SN727_IS_INFERRED}.")}</p>
@@ -69,11 +60,7 @@ pub fn Sizes() -> impl IntoView {
         {bench.view()}
         <h3>"In one picture"</h3>
         <form class="controls" on:submit=|event| event.prevent_default()>
-            <label>"Show "
-                <select prop:value=quantity on:change=choice("chart", "parameters")>
-                    {chart::QUANTITIES.map(|q| view! { <option value=q.name>{q.title}</option> })}
-                </select>
-            </label>
+            <Choice label="Show" name="chart" options=&chart::QUANTITIES />
         </form>
         <Markup class="scroll figure" label="Chart of sizes" html=drawn />
         <div class="row">

@@ -13,7 +13,7 @@ use crate::page::html::{Markup, escape};
 #[component]
 pub(super) fn Own(bench: Bench) -> impl IntoView {
     let address = Address::use_it();
-    let s = address.text("s", "300");
+    let s = move || Settings::read(address).s;
     let set = move |event| {
         address.set("widths", "", "");
         address.set("s", &event_target_value(&event), "300");

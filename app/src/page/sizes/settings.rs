@@ -1,7 +1,8 @@
 //! What the visitor chose, as it stands in the address.
 
+use lnsp::device::DeviceChoice;
 use lnsp::note::Family;
-use lnsp::sizes::{DEFAULT_BATCH, SizeRow, Sizes};
+use lnsp::sizes::{DEFAULT_BATCH, MAX_BATCH, SizeRow, Sizes};
 use lnsp::{Activation, Arch, Precision, Result, Variant};
 
 use crate::page::address::Address;
@@ -24,8 +25,10 @@ impl Settings {
         Self {
             precision: address.read("dtype", Precision::F32),
             variant: address.read("variant", Variant::Plain),
-            batch: address.read("batch", DEFAULT_BATCH),
-            device: address.read("device", "auto".to_string()),
+            batch: Some(address.read("batch", DEFAULT_BATCH))
+                .filter(|batch| (1..=MAX_BATCH).contains(batch))
+                .unwrap_or(DEFAULT_BATCH),
+            device: address.read("device", DeviceChoice::Auto).to_string(),
             s: address.read("s", 300),
             widths: address.read("widths", String::new()),
         }
@@ -34,8 +37,8 @@ impl Settings {
     /// The note's rows, recomputed; family A first.
     pub(super) fn rows(&self) -> Vec<SizeRow> {
         let both = [Family::A, Family::B];
-        let sizes = |batch| Sizes::new(&both, self.variant, Activation::Gelu, &[], batch);
-        sizes(self.batch).or_else(|_| sizes(DEFAULT_BATCH)).map_or(Vec::new(), |sizes| sizes.rows)
+        Sizes::new(&both, self.variant, Activation::Gelu, &[], self.batch)
+            .map_or(Vec::new(), |sizes| sizes.rows)
     }
 
     /// The visitor's own architecture.

@@ -10,6 +10,7 @@ use lnsp::{Arch, Precision};
 
 use self::curves::Curve;
 use super::address::Address;
+use super::choice::Choice;
 use super::download;
 use super::html::{Cell, Markup, Table};
 use super::job::{Job, JobBar};
@@ -20,7 +21,23 @@ use crate::protocol::{
 };
 
 /// Widths to choose from.
-const WIDTHS: [usize; 7] = [192, 256, 384, 512, 768, 1024, 2048];
+const WIDTHS: [(&str, &str); 7] = [
+    ("256", "256"),
+    ("192", "192"),
+    ("384", "384"),
+    ("512", "512"),
+    ("768", "768"),
+    ("1024", "1024"),
+    ("2048", "2048"),
+];
+/// Vectors to choose from.
+const ROWS: [(&str, &str); 3] = [
+    ("5000", "bundled, the first 5,000"),
+    ("20000", "bundled, all 20,000"),
+    ("file", "my file, as chosen under Try"),
+];
+/// Precisions of the file.
+const PRECISIONS: [(&str, &str); 3] = [("f16", "f16"), ("f32", "f32"), ("int8", "int8")];
 /// Of a piece of training between two pictures.
 const PIECE_MS: f64 = 400.0;
 /// The fewest vectors that a training of this page takes.
@@ -195,9 +212,10 @@ fn Kept(training: Training) -> impl IntoView {
 fn Settings(training: Training) -> impl IntoView {
     let address = Address::use_it();
     let text = move |name, default| address.text(name, default);
-    let (width, epochs, rate) = (text("s", "256"), text("epochs", "20"), text("rate", ""));
+    let (width, epochs, rate) =
+        (text("train-s", WIDTHS[0].0), text("epochs", "20"), text("rate", ""));
     let (alignment, geometry) = (text("alignment", "1"), text("geometry", "20"));
-    let (rows, seed) = (text("rows", "5000"), text("seed", "727"));
+    let (rows, seed) = (text("rows", ROWS[0].0), text("seed", "727"));
     let set = move |name: &'static str, default: &'static str| {
         move |event| address.set(name, &event_target_value(&event), default)
     };
@@ -238,18 +256,8 @@ fn Settings(training: Training) -> impl IntoView {
     let busy = move || training.running.get() || training.job.running();
     view! {
         <form class="controls" on:submit=|event| event.prevent_default()>
-            <label>"Hidden width S "
-                <select id="train-width" prop:value=width on:change=set("s", "256")>
-                    {WIDTHS.map(|s| view! { <option value=s.to_string()>{s}</option> })}
-                </select>
-            </label>
-            <label>"Vectors "
-                <select id="train-rows" prop:value=rows on:change=set("rows", "5000")>
-                    <option value="5000">"bundled, the first 5,000"</option>
-                    <option value="20000">"bundled, all 20,000"</option>
-                    <option value="file">"my file, as chosen under Try"</option>
-                </select>
-            </label>
+            <Choice label="Hidden width S" name="train-s" options=&WIDTHS />
+            <Choice label="Vectors" name="rows" options=&ROWS />
             {number("epochs", "20", "Epochs ")}
             <label>"Learning rate "
                 <input type="number" min="0" step="any" prop:value=rate
@@ -426,7 +434,7 @@ fn table(state: &TrainingState) -> Table {
 /// The student as a file.
 #[component]
 fn Save(training: Training) -> impl IntoView {
-    let precision = RwSignal::new("f16".to_string());
+    let precision = Address::use_it().text("save", PRECISIONS[0].0);
     let save = move |_| {
         spawn_local(async move {
             let chosen: Precision = precision.get_untracked().parse().unwrap_or_default();
@@ -442,14 +450,7 @@ fn Save(training: Training) -> impl IntoView {
     let none = move || training.state.with(Option::is_none) || training.running.get();
     view! {
         <form class="controls" on:submit=|event| event.prevent_default()>
-            <label>"Weights in "
-                <select prop:value=precision
-                    on:change=move |event| precision.set(event_target_value(&event))>
-                    <option value="f32">"f32"</option>
-                    <option value="f16">"f16"</option>
-                    <option value="int8">"int8"</option>
-                </select>
-            </label>
+            <Choice label="Weights in" name="save" options=&PRECISIONS />
             <button type="button" id="save-student" disabled=none on:click=save>"Save the student"</button>
         </form>
         <p class="aside">

@@ -126,10 +126,10 @@ pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
             <h3>"Nearest neighbours before and after"</h3>
             <form class="controls" on:submit=|event| event.prevent_default()>
                 <label class="wide">"Neighbours of "
-                    <select id="sentence" prop:value=move || chosen.get().to_string()
+                    <select id="sentence"
                         on:change=move |e| chosen.set(event_target_value(&e).parse().unwrap_or(0))>
                         {move || sentences().into_iter().enumerate().map(|(i, text)| view! {
-                            <option value=i.to_string()>{text}</option>
+                            <option value=i.to_string() prop:selected=move || chosen.get() == i>{text}</option>
                         }).collect_view()}
                     </select>
                 </label>
