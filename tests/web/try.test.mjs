@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { violations } from './support/axe.mjs';
-import { KINDS, ROOT, launch, screenshot, serveDist, visit } from './support/browser.mjs';
+import { BASE, KINDS, ROOT, launch, screenshot, serveDist, visit } from './support/browser.mjs';
+import { scratch, teacherSite } from './support/native.mjs';
 
 const EXAMPLES = join(ROOT, 'www', 'examples', 'examples.safetensors');
 
@@ -159,3 +160,49 @@ for (const kind of Object.keys(KINDS)) {
     });
   });
 }
+
+describe('sentences of the visitor', { timeout: 300_000 }, () => {
+  let browser;
+  let server;
+  let site;
+  before(async () => {
+    site = scratch();
+    teacherSite(site.folder);
+    browser = await launch('cpu');
+    server = await serveDist({ [`${BASE}teacher/`]: site.folder });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+    site?.remove();
+  });
+
+  test('the size of the teacher is said first, then it is kept, then cleared', async () => {
+    const { page, complaints } = await visit(browser, server, { hash: '#try?device=cpu' });
+    await codes(page);
+    await page.getByLabel('my own sentences').check();
+    await page.getByText(/downloads it from this page's own server \(90\.9 MB\)/).waitFor();
+    const weights = () => server.requests.filter((path) => path.endsWith('/weights.safetensors'));
+    assert.equal(weights().length, 0);
+    await page
+      .locator('#sentences')
+      .fill('It rains on the mountains.\nA cat sleeps in the sun.\nStocks fell on Monday.\n');
+    await page.locator('#compare').click();
+    await page.getByText('Means over 123 vectors').waitFor({ timeout: 180_000 });
+    assert.equal(await page.locator('#sentence option').count(), 3);
+    const near = await page.getByRole('region', { name: 'Neighbours', exact: true }).innerText();
+    assert.match(near, /Snow fell on the mountains|rain/);
+    const kept = page.getByText(/kept in this browser from an earlier visit/);
+    await kept.waitFor();
+    assert.equal(weights().length, 1);
+    await screenshot(page, 'try-typed');
+
+    await page.reload();
+    await page.getByLabel('my own sentences').check();
+    await kept.waitFor();
+    await page.getByRole('button', { name: 'Clear the kept teacher' }).click();
+    await page.getByText(/downloads it from this page's own server/).waitFor();
+    assert.equal(weights().length, 1);
+    assert.deepEqual(complaints, []);
+  });
+});
