@@ -356,7 +356,7 @@ fn Progress(training: Training) -> impl IntoView {
     view! {
         <div hidden=move || !shown()>
             <progress id="training-progress" max="1" value=share aria-label="training"></progress>
-            <p id="training-words" role="status">{words}</p>
+            <p id="training-words">{words}</p>
             <div class="curves">
                 <figure>
                     <figcaption>"Loss"</figcaption>
