@@ -7,6 +7,7 @@ use clap::{ArgAction, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::arch::{Activation, Arch, Variant};
 
+pub mod baselines;
 pub mod bench;
 pub mod compare;
 pub mod convert;
@@ -120,6 +121,8 @@ pub enum Command {
     Decode(decode::Args),
     /// Store a student or a teacher at f16 or int8.
     Quantize(quantize::Args),
+    /// Fit the baselines on vectors and keep them in a small file, as the page has them.
+    Baselines(baselines::Args),
     /// Measure latency, throughput and memory.
     Bench(bench::Args),
     /// Train, evaluate and compare on the bundled vectors, and write a report.
@@ -230,6 +233,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Encode(args) => encode::run(args, ui),
         Command::Decode(args) => decode::run(args, ui),
         Command::Quantize(args) => quantize::run(args, ui),
+        Command::Baselines(args) => baselines::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),
     }

@@ -1,5 +1,6 @@
 //! Where tensors live and kernels run: a GPU through wgpu, or the CPU.
 
+mod breathe;
 mod choice;
 mod cpu;
 mod gpu;
@@ -7,6 +8,7 @@ mod lanes;
 mod ledger;
 mod tensor;
 
+pub use breathe::breathe;
 pub use choice::{DeviceChoice, open};
 pub use cpu::Cpu;
 pub use gpu::{AdapterDescription, AdapterKind, Gpu, GpuOptions, list_adapters, shader_sources};
@@ -133,7 +135,10 @@ impl Device {
     /// [`Error::DeviceLost`] and [`Error::Device`] from the GPU.
     pub async fn read(&self, tensor: &Tensor) -> Result<Vec<f32>> {
         match self {
-            Device::Cpu(_) => Ok(tensor.host().to_vec()),
+            Device::Cpu(_) => {
+                breathe().await;
+                Ok(tensor.host().to_vec())
+            }
             Device::Gpu(gpu) => gpu.read(tensor).await,
         }
     }
@@ -169,7 +174,10 @@ impl Device {
     /// [`Error::DeviceLost`] and [`Error::Device`] from the GPU.
     pub async fn wait(&self) -> Result<()> {
         match self {
-            Device::Cpu(_) => Ok(()),
+            Device::Cpu(_) => {
+                breathe().await;
+                Ok(())
+            }
             Device::Gpu(gpu) => gpu.wait().await,
         }
     }

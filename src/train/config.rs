@@ -94,6 +94,13 @@ impl TrainConfig {
         Self { init, learning_rate, ..Self::default() }
     }
 
+    /// Every setting by its name. By way of text, so that 0.0005 does not become an f64 of many
+    /// digits.
+    pub fn fields(&self) -> serde_json::Map<String, serde_json::Value> {
+        let text = serde_json::to_string(self).expect("numbers and words");
+        serde_json::from_str(&text).expect("what was just written")
+    }
+
     /// Refuses settings that make no sense, naming the flag.
     ///
     /// # Errors
