@@ -67,7 +67,8 @@ impl Student {
         self.precision
     }
 
-    /// Bytes of the weights on the device.
+    /// Bytes of the weights as they lie on the device; on the CPU a layer's outputs are rounded up to
+    /// whole vectors.
     pub fn bytes(&self) -> u64 {
         self.weights.iter().map(Weight::bytes).sum()
     }
