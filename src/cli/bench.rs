@@ -85,11 +85,8 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let archs = architectures(args)?;
     let options = options(args);
     options.check()?;
-    if let Some(threads) = args.threads {
-        if threads == 0 {
-            return Err(Usage("--threads must be at least 1".into()).into());
-        }
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    if args.threads == Some(0) {
+        return Err(Usage("--threads must be at least 1".into()).into());
     }
     let machine = Machine::look();
     let report = pollster::block_on(measure(&archs, &options, !args.no_training, ui))?;

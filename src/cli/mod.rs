@@ -21,6 +21,7 @@ pub mod machine;
 pub mod memory;
 pub mod parts;
 pub mod progress;
+pub mod quantize;
 pub mod settings;
 pub mod sizes;
 pub mod tasks;
@@ -117,6 +118,8 @@ pub enum Command {
     Encode(encode::Args),
     /// Turn latents back into vectors.
     Decode(decode::Args),
+    /// Store a student or a teacher at f16 or int8.
+    Quantize(quantize::Args),
     /// Measure latency, throughput and memory.
     Bench(bench::Args),
     /// Train, evaluate and compare on the bundled vectors, and write a report.
@@ -209,6 +212,14 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
+    let threads = match command {
+        Command::Bench(args) => args.threads,
+        _ => None,
+    };
+    // This thread works with the others: handing every kernel to them and sleeping until it is done
+    // would take longer than a small kernel itself.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+    pool.use_current_thread().build_global()?;
     match command {
         Command::Sizes(args) => sizes::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),
@@ -218,6 +229,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Embed(args) => embed::run(args, ui),
         Command::Encode(args) => encode::run(args, ui),
         Command::Decode(args) => decode::run(args, ui),
+        Command::Quantize(args) => quantize::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),
     }

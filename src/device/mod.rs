@@ -15,7 +15,7 @@ pub use tensor::Tensor;
 
 pub(crate) use cpu::{par_parts, par_rows, par_rows2, par_values3};
 pub(crate) use gpu::{Dispatch, Rows, TILED_ROWS, cut_rows, grid, only, word};
-pub(crate) use lanes::{LANES, dot, sums, vectorised};
+pub(crate) use lanes::{LANES, Words, dot, sums, vector_registers, vectorised};
 
 use tensor::{HostBuffer, Storage};
 
@@ -74,9 +74,7 @@ impl Device {
             self.ledger().take(bytes as u64, || format!("a tensor of {rows} × {cols} values"))?;
         let storage = match self {
             Device::Cpu(_) => {
-                let mut words = Vec::new();
-                words.try_reserve_exact(rows * cols).map_err(|_| too_large())?;
-                words.resize(rows * cols, 0.0);
+                let words = Words::zeros(rows * cols).map_err(|_| too_large())?;
                 Storage::Host(HostBuffer { words, _share: share })
             }
             Device::Gpu(gpu) => Storage::Gpu(gpu.allocate(rows, cols, share)?),
