@@ -89,9 +89,10 @@ pub fn resample_spearman(
     Ok(values.into_iter().zip(draws).map(resampled).collect())
 }
 
-/// Rows in ascending order of a value, those of one value together.
+/// Rows in ascending order of a value, and where the next value begins.
 struct Sorted {
-    runs: Vec<Vec<u32>>,
+    order: Vec<u32>,
+    ends: Vec<u32>,
 }
 
 impl Sorted {
@@ -100,15 +101,22 @@ impl Sorted {
         let mut order: Vec<u32> = (0..values.len() as u32).collect();
         order.sort_by(|a, b| ranks[*a as usize].total_cmp(&ranks[*b as usize]));
         let same = |a: &u32, b: &u32| ranks[*a as usize] == ranks[*b as usize];
-        Self { runs: order.chunk_by(same).map(<[u32]>::to_vec).collect() }
+        let mut end = 0;
+        let ends = order.chunk_by(same).map(|run| {
+            end += run.len() as u32;
+            end
+        });
+        Self { ends: ends.collect(), order }
     }
 
-    /// Average rank of each row in a resample that holds row `i` `times[i]` times; 0 for rows
-    /// that it does not hold.
+    /// Average rank of each row in a resample that holds row `i` `times[i]` times; rows that it
+    /// does not hold get a number without meaning.
     fn ranks(&self, times: &[u32]) -> Vec<f64> {
         let mut ranks = vec![0.0; times.len()];
-        let mut below = 0u64;
-        for run in &self.runs {
+        let (mut begin, mut below) = (0, 0u64);
+        for end in &self.ends {
+            let run = &self.order[begin..*end as usize];
+            begin = *end as usize;
             let held: u64 = run.iter().map(|i| u64::from(times[*i as usize])).sum();
             let rank = below as f64 + (held + 1) as f64 / 2.0;
             run.iter().for_each(|i| ranks[*i as usize] = rank);
