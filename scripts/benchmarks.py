@@ -103,15 +103,12 @@ def words(out, packages):
 
 def lee(out, packages):
     """Fifty news texts with the similarity that people see between them, as pairs and as
-    retrieval: each text asks for its like among the others and 300 more of the same source."""
+    retrieval: each text asks for its like among the others."""
     files = members(
-        f"{packages}/gensim-4.4.0.tar.gz",
-        GENSIM,
-        ["lee.cor", "lee_background.cor", "similarities0-1.txt"],
+        f"{packages}/gensim-4.4.0.tar.gz", GENSIM, ["lee.cor", "similarities0-1.txt"]
     )
     # In the file's Latin-1 the only byte beyond ASCII is the pound sign.
     texts = files["lee.cor"].decode("latin-1").splitlines()
-    others = [line for line in files["lee_background.cor"].decode("utf-8").splitlines() if line]
     similar = [
         [float(v) for v in line.split()]
         for line in files["similarities0-1.txt"].decode("utf-8").splitlines()
@@ -123,9 +120,6 @@ def lee(out, packages):
     write(f"{out}/lee-pairs.tsv", pairs(rows, "Lee: all pairs of 50 texts, 0 to 1"))
     corpus = [{"_id": f"lee{i}", "title": "", "text": text} for i, text in enumerate(texts)]
     queries = [{"_id": row["_id"], "text": row["text"]} for row in corpus]
-    corpus += [
-        {"_id": f"background{i}", "title": "", "text": text} for i, text in enumerate(others)
-    ]
     judgements = []
     for i in range(50):
         for j in range(50):

@@ -62,7 +62,7 @@ pub fn differences(task: &TaskEvaluation) -> Table {
         table.row(cells);
     }
     table.note(format!(
-        "Paired by {}: to the teacher in f32 and to {pca} (uncentred, f32).",
+        "On the same {}: less the teacher in f32, and less {pca} (uncentred, f32).",
         task.kind.items()
     ));
     table

@@ -177,11 +177,12 @@ fn verdict(kind: TaskKind, field: &Field, rows: &[TaskRow]) -> Vec<String> {
     let find = |name: &str| rows.iter().find(|row| row.name == name);
     let measure = kind.measures()[0];
     let mut said = Vec::new();
-    for (subject, words) in [(STUDENT, "latents"), (STUDENT_OUTPUT, "output")] {
+    for (subject, words, ending) in [(STUDENT, "latents", ""), (STUDENT_OUTPUT, "output", "s")] {
         let Some(measured) = find(subject).and_then(|row| row.measures.first()) else { continue };
         let Some(value) = measured.value else {
             said.push(format!(
-                "The student's {words} have no {measure}: all their cosines are the same."
+                "By {measure} nothing can be said of the student's {words}: all their cosines are \
+                 the same."
             ));
             continue;
         };
@@ -190,12 +191,12 @@ fn verdict(kind: TaskKind, field: &Field, rows: &[TaskRow]) -> Vec<String> {
                 continue;
             };
             let verb = match Outcome::of(&gap) {
-                Outcome::Better => "beats",
-                Outcome::Worse => "loses to",
-                Outcome::Even => "cannot be told from",
+                Outcome::Better => format!("beat{ending}"),
+                Outcome::Worse => format!("lose{ending} to"),
+                Outcome::Even => "cannot be told from".into(),
             };
             said.push(format!(
-                "{measure} of the student's {words} {verb} that of {rival}: {} against {} ({}).",
+                "By {measure} the student's {words} {verb} {rival}, {} against {} ({}).",
                 decimal(value.mean, 3),
                 decimal(other.mean, 3),
                 difference(&gap)
