@@ -58,10 +58,9 @@ fn what_cannot_be_used_is_refused() {
     std::fs::write(at("cut.safetensors"), &small_bert::file()[..9000]).unwrap();
     std::fs::write(at("text.safetensors"), "no weights at all").unwrap();
     let args = |name: &str, precision: &str| {
-        let words = ["quantize", "--in", word(&at(name)), "--precision", precision, "--out"];
-        let mut all: Vec<String> = words.iter().map(|w| w.to_string()).collect();
-        all.push(word(&at("out.safetensors")).to_string());
-        all
+        let (from, to) = (at(name), at("out.safetensors"));
+        let words = ["--in", word(&from), "--precision", precision, "--out", word(&to)];
+        ["quantize"].iter().chain(&words).map(|w| w.to_string()).collect::<Vec<_>>()
     };
     let refuse = |name: &str, precision: &str, code: i32, words: &[&str]| {
         let args = args(name, precision);

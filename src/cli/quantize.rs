@@ -49,7 +49,6 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let name = args.input.display().to_string();
     let before = std::fs::read(&args.input).map_err(|e| Error::io(&args.input, e))?;
     let kind = if is_student(&before) { "student" } else { "teacher" };
-    ui.status(&format!("{name}: a {kind}, {} MB", megabytes(before.len() as u64)));
     let after = match kind {
         "student" => quantize_student(&name, &before, args.precision)?,
         _ => teacher::quantize(&name, &before, args.precision)?,
