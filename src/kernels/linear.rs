@@ -118,6 +118,9 @@ const FEWEST: usize = 64;
 #[cfg(feature = "rayon")]
 const MOST: usize = 512;
 
+/// Rows that a lone core takes at a time, for the same reason.
+const TOGETHER: usize = 128;
+
 fn on_cpu(
     x: &Tensor,
     weight: WeightRef<'_>,
@@ -187,7 +190,19 @@ fn on_cpu(
         return;
     }
     let _ = m;
-    block(0, y, slope, kind, Threads::One);
+    let size = TOGETHER * outputs;
+    match slope {
+        Some(slope) => {
+            for (i, (y, slope)) in y.chunks_mut(size).zip(slope.chunks_mut(size)).enumerate() {
+                block(i * TOGETHER, y, Some(slope), kind, Threads::One);
+            }
+        }
+        None => {
+            for (i, y) in y.chunks_mut(size).enumerate() {
+                block(i * TOGETHER, y, None, kind, Threads::One);
+            }
+        }
+    }
 }
 
 /// The weight in f32, `outputs × inputs`.
