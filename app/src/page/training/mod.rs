@@ -447,7 +447,9 @@ fn Save(training: Training) -> impl IntoView {
             }
         });
     };
-    let none = move || training.state.with(Option::is_none) || training.running.get();
+    let none = move || {
+        training.state.with(Option::is_none) || training.running.get() || training.job.running()
+    };
     view! {
         <form class="controls" on:submit=|event| event.prevent_default()>
             <Choice label="Weights in" name="save" options=&PRECISIONS />
