@@ -6,9 +6,10 @@ use crate::matrix::Matrix;
 use crate::metrics::{Neighbours, overlap_at_k};
 use crate::train::{Split, TrainConfig};
 
-/// Mean overlap@10 of uncentred PCA to `latent` values, fitted on the rows of `data` (n×d) that
-/// a training with `config` learns from and measured on those it sets aside. `None` if these are
-/// fewer than eleven.
+/// Mean overlap@10 of uncentred PCA to `latent` values on the rows of `data` (n×d) that a training
+/// with `config` sets aside. It is fitted on all rows, as the start of the training is: with fewer
+/// it would be an easier line than the one the student begins on. `None` if fewer than eleven rows
+/// are set aside.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] for values that are not finite, or a latent wider than the rows.
@@ -18,7 +19,7 @@ pub fn pca_line(data: &Matrix, latent: usize, config: &TrainConfig) -> Result<Op
     if split.validation.len() <= K {
         return Ok(None);
     }
-    let pca = Pca::fit(&data.gather_rows(&split.training), false)?.truncated(latent)?;
+    let pca = Pca::fit(data, false)?.truncated(latent)?;
     let rows = data.gather_rows(&split.validation);
     let truth = Neighbours::within(&rows, &rows, K)?;
     let latents = pca.project(&rows)?;

@@ -78,7 +78,7 @@ pub struct SideBySide {
     pub shown: Vec<usize>,
     /// The teacher first, then the codes as they were given.
     pub codes: Vec<Kept>,
-    /// How students do at equal bytes, a sentence each.
+    /// How each code of a student does at equal bytes, a sentence or two each.
     pub verdict: Vec<String>,
 }
 
@@ -184,7 +184,7 @@ impl Reference {
         let mut verdict = Vec::new();
         for subject in codes.iter().filter(|code| code.kind == Kind::Student) {
             if let Some(comparison) = at_its_bytes(subject, &codes)? {
-                verdict.push(at_equal_bytes(&comparison));
+                verdict.push(format!("{}: {}", subject.name, at_equal_bytes(&comparison)));
             }
         }
         let mut all = vec![self.teacher()?];
