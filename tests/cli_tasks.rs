@@ -60,15 +60,23 @@ impl Place {
         let [student, fit, teacher] = paths.each_ref().map(|path| word(path));
         let args = ["eval", "--student", student, "--training", fit, "--teacher", teacher];
         let args = [&args[..], &["--resamples", "20", "--device", "cpu"], more].concat();
-        args.into_iter().map(String::from).collect()
+        within(args).into_iter().map(String::from).collect()
     }
 
     fn compare(&self, more: &[&str]) -> Vec<String> {
         let (student, teacher) = (self.at("student.safetensors"), self.at("teacher"));
         let args = ["compare", "--student", word(&student), "--teacher", word(&teacher)];
         let args = [&args[..], &["--device", "cpu"], more].concat();
-        args.into_iter().map(String::from).collect()
+        within(args).into_iter().map(String::from).collect()
     }
+}
+
+/// With the most tokens that the small teacher takes, unless there is a limit already.
+fn within(mut args: Vec<&str>) -> Vec<&str> {
+    if !args.contains(&"--max-tokens") {
+        args.extend(["--max-tokens", "48"]);
+    }
+    args
 }
 
 fn words(args: &[String]) -> Vec<&str> {
