@@ -12,6 +12,8 @@ if ("document" in self) {
   const loaded = () => [
     location.href.split("#")[0],
     ...performance.getEntriesByType("resource").map((entry) => entry.name),
+    // A browser does not count the icon among them.
+    ...[...document.querySelectorAll('link[rel="icon"]')].map((link) => link.href),
   ];
   addEventListener("load", () =>
     workers

@@ -32,7 +32,7 @@ describe('offline', () => {
     await page.waitForFunction(async () => {
       const cache = await caches.open('lnsp-page-1');
       const kept = (await cache.keys()).map(({ url }) => url);
-      const wanted = [/\/$/, /app-.*\.js$/, /app-.*\.wasm$/, /worker_bg\.wasm$/, /worker\.js$/];
+      const wanted = [/\/$/, /favicon/, /app-.*\.js$/, /app-.*\.wasm$/, /worker_bg\.wasm$/, /worker\.js$/];
       return wanted.every((name) => kept.some((url) => name.test(new URL(url).pathname)));
     });
     assert.deepEqual(complaints, []);

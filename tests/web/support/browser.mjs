@@ -68,7 +68,8 @@ export async function visit(browser, server, { hash = '', path = BASE, ...option
     // Chromium's own words where an adapter was asked for and there is none.
     if (message.text() === 'No available adapters.') return;
     if (['error', 'warning'].includes(message.type())) {
-      complaints.push(`console ${message.type()}: ${message.text()}`);
+      const { url } = message.location();
+      complaints.push(`console ${message.type()}: ${message.text()} (${url})`);
     }
   });
   context.on('weberror', (error) => complaints.push(`uncaught: ${error.error()}`));
