@@ -56,18 +56,18 @@ impl StoredBasis {
         for (integers, scale) in self.integers.chunks_exact(width).zip(&self.scales) {
             let mut row: Vec<f64> =
                 integers.iter().map(|i| f64::from(*i) * f64::from(*scale)).collect();
-            // Twice is enough (Kahan and Parlett).
-            for _ in 0..2 {
-                for before in &rows {
-                    let along: f64 = row.iter().zip(before).map(|(a, b)| a * b).sum();
-                    row.iter_mut().zip(before).for_each(|(a, b)| *a -= along * b);
-                }
-                let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
-                if !(norm.is_finite() && norm > 1e-6) {
-                    return None;
-                }
-                row.iter_mut().for_each(|v| *v /= norm);
+            let length = |row: &[f64]| row.iter().map(|v| v * v).sum::<f64>().sqrt();
+            let whole = length(&row);
+            for before in &rows {
+                let along: f64 = row.iter().zip(before).map(|(a, b)| a * b).sum();
+                row.iter_mut().zip(before).for_each(|(a, b)| *a -= along * b);
             }
+            // Once is enough: rounded rows are nearly orthonormal. What is not is no basis.
+            let norm = length(&row);
+            if !(norm.is_finite() && norm > 0.5 * whole && whole > 0.0) {
+                return None;
+            }
+            row.iter_mut().for_each(|v| *v /= norm);
             rows.push(row);
         }
         let data = rows.iter().flatten().map(|v| *v as f32).collect();
