@@ -1,16 +1,32 @@
 # Every target does its own set-up and may be run again. For make 3.81 and later.
-.PHONY: help demo test test-gpu lint bench-peers
+.PHONY: help demo page serve students test test-gpu test-web lint bench-peers bench-peers-web
 
 help:
-	@echo "make demo         build, and run the main job on the bundled vectors (ARGS=... for lnsp demo)"
-	@echo "make test         every check: lint, all tests, GPU tests on two devices, doc tests"
-	@echo "make test-gpu     the GPU tests on this machine's own device"
-	@echo "make lint         formatting, clippy natively and for the browser"
-	@echo "make bench-peers  our speed beside PyTorch and ONNX Runtime on this machine"
+	@echo "make demo             build, run the main job on the bundled vectors (ARGS=... for lnsp demo),"
+	@echo "                      build the page and, on a terminal, serve it"
+	@echo "make page             build the page into dist/, and print what it sends"
+	@echo "make serve            build the page and serve it (PORT=8080)"
+	@echo "make students         train again the students that the page ships"
+	@echo "make test             every check: lint, all tests, GPU tests on two devices, doc tests, the page"
+	@echo "make test-gpu         the GPU tests on this machine's own device"
+	@echo "make test-web         the page in Chromium alone (ARGS=... for node --test)"
+	@echo "make lint             formatting, clippy natively and for the browser"
+	@echo "make bench-peers      our speed beside PyTorch and ONNX Runtime on this machine"
+	@echo "make bench-peers-web  our speed beside onnxruntime-web in one Chromium"
 
 demo:
 	@sh scripts/setup-rust.sh
 	@sh scripts/cargo.sh run --release -- demo $(ARGS)
+	@sh scripts/page.sh demo
+
+page:
+	@sh scripts/page.sh
+
+serve:
+	@sh scripts/page.sh serve
+
+students:
+	@sh scripts/make-students.sh
 
 test:
 	@bash scripts/test.sh
@@ -18,9 +34,15 @@ test:
 test-gpu:
 	@bash scripts/test.sh gpu
 
+test-web:
+	@bash scripts/test.sh web $(ARGS)
+
 lint:
 	@sh scripts/setup-test.sh
 	@sh scripts/lint.sh
 
 bench-peers:
 	@sh benches/peers/run.sh $(ARGS)
+
+bench-peers-web:
+	@sh benches/peers/web/run.sh $(ARGS)

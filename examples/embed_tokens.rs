@@ -20,6 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let line = |line: &str| line.split_whitespace().map(str::parse).collect();
     let sequences = text.lines().map(line).collect::<Result<Vec<Vec<u32>>, _>>()?;
 
+    // As the command does: this thread works with the others.
+    rayon::ThreadPoolBuilder::new().use_current_thread().build_global()?;
     let device = Device::cpu();
     let began = Instant::now();
     let stream = std::io::BufReader::new(std::fs::File::open(model)?);

@@ -2,7 +2,8 @@
 # POSIX sh as far as it goes; also runs in bash 3.2.
 
 # rustup and cargo where their installers put them, for a shell that has not read its profile.
-PATH="$PATH:$HOME/.cargo/bin:/opt/homebrew/opt/rustup/bin:/usr/local/opt/rustup/bin"
+# target/tools: versions that only this project wants (scripts/setup-web.sh).
+PATH="$PWD/target/tools/bin:$PATH:$HOME/.cargo/bin:/opt/homebrew/opt/rustup/bin:/usr/local/opt/rustup/bin"
 export PATH
 
 # say WORDS... : one line about what happens next.

@@ -17,19 +17,22 @@ toolchain=$(sh scripts/setup-wasm.sh)
 where="${CARGO_TARGET_DIR:-target}/browser"
 check=clippy
 cargo clippy --version >/dev/null 2>&1 || check=check
+# for_browser ARGS... : lints what ARGS select, compiled for the browser.
+for_browser() {
+    if [ "$check" = clippy ]; then
+        cargo clippy "$@" --release --target $target --target-dir "$where" -- -D warnings
+    else
+        RUSTFLAGS="-D warnings -C target-feature=+simd128" \
+            cargo check "$@" --release --target $target --target-dir "$where"
+    fi
+}
 native='anyhow|arrow-array|clap|comfy-table|ctrlc|dirs|hf-hub|indicatif|mio|onig|parquet|plotters|pollster|reqwest|ring|sha2|tokio|ureq|zstd-sys'
 
 # browser FEATURES NATIVE : the library with these features compiles for the browser, and none of
 # the crates NATIVE comes with it.
 browser() {
     say "the library as the browser gets it${1:+, with $1}"
-    if [ "$check" = clippy ]; then
-        cargo clippy -p lnsp --lib --release --target $target --no-default-features \
-            --features "$1" --target-dir "$where" -- -D warnings
-    else
-        RUSTFLAGS="-D warnings" cargo check -p lnsp --lib --release --target $target \
-            --no-default-features --features "$1" --target-dir "$where"
-    fi
+    for_browser -p lnsp --lib --no-default-features --features "$1"
     tree=$(cargo tree -p lnsp --target $target --no-default-features --features "$1" \
         -e normal --prefix none)
     direct=$(cargo tree -p lnsp --target $target --no-default-features --features "$1" \
@@ -46,3 +49,6 @@ browser() {
 
 browser "" "$native|rayon"
 browser text "$native"
+
+say "the page, its worker and its tokenizer"
+for_browser -p lnsp-app --bins --all-features

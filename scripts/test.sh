@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Every check there is, and at the end one line: N passed, N failed. Runs on bash 3.2.
 #
-#   scripts/test.sh        lint, all tests, GPU tests once more on a second device, doc tests
-#   scripts/test.sh gpu    only the GPU tests, on the machine's own default device
+#   scripts/test.sh            lint, all tests, GPU tests once more on a second device, doc tests,
+#                              the page built, and used in Chromium
+#   scripts/test.sh gpu        only the GPU tests, on the machine's own default device
+#   scripts/test.sh web ARGS   only the page; ARGS go to node --test
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . scripts/common.sh
@@ -13,11 +15,11 @@ trap 'rm -f "$log"' EXIT
 passed=0
 failed=0
 
-# stage NAME COMMAND... : runs it, adds up the counts that cargo or nextest print; a stage that
-# fails without a failed test (it did not compile, a lint) counts as one failure. Leaves its exit
-# status in $status and what it printed in $log.
+# stage NAME COMMAND... : runs it, adds up the counts that cargo, nextest or node print; a stage
+# that fails without a failed test (it did not compile, a lint) counts as one failure. Leaves its
+# exit status in $status and what it printed in $log.
 stage() {
-    local name=$1 counts ok bad
+    local name=$1 counts ok bad started=$SECONDS
     shift
     say "$name"
     "$@" 2>&1 | tee "$log"
@@ -37,6 +39,9 @@ stage() {
                 if ($i ~ /^failed/) bad += $(i - 1)
             }
         }
+        # node --test: "# pass 11", "# fail 1"; with its other reporter another sign in front
+        /^[^ ]+ pass [0-9]+$/ { ok += $3 }
+        /^[^ ]+ (fail|cancelled) [0-9]+$/ { bad += $3 }
         END { print ok + 0, bad + 0 }')
     ok=${counts% *}
     bad=${counts#* }
@@ -46,6 +51,7 @@ stage() {
     fi
     passed=$((passed + ok))
     failed=$((failed + bad))
+    say "$name: $ok passed, $bad failed, $((SECONDS - started)) s"
 }
 
 # on DRIVER COMMAND... : with this Vulkan driver only; an empty DRIVER means the machine's own.
@@ -87,12 +93,22 @@ fetch_teacher() {
     fi
 }
 
-if [ "${1:-}" = gpu ]; then
+# page_tests ARGS... : the built page, used as a visitor would.
+page_tests() { node --test --test-concurrency=1 --test-reporter=spec "$@" tests/web/*.test.mjs; }
+
+if [ "${1:-}" = web ]; then
+    shift
+    stage "set-up" sh scripts/setup-web.sh test
+    stage "the command, which the page is compared with" cargo build --release
+    stage "the page" sh scripts/page.sh
+    stage "the page in Chromium" page_tests "$@"
+elif [ "${1:-}" = gpu ]; then
     [ "${#gpu_tests[@]}" -gt 0 ] || fail "there are no tests/gpu_*.rs"
     fetch_teacher
     stage "GPU tests on this machine's own device" run_tests "${gpu_tests[@]}"
 else
     stage "set-up" sh scripts/setup-test.sh
+    stage "set-up for the page" sh scripts/setup-web.sh test
     stage "lint" sh scripts/lint.sh
     fetch_teacher
     first=
@@ -113,6 +129,8 @@ else
         stage "GPU tests on SwiftShader" on "$second" run_tests "${gpu_tests[@]}"
     fi
     stage "examples in the documentation" cargo test --workspace --release --doc
+    stage "the page" sh scripts/page.sh
+    stage "the page in Chromium" page_tests
 fi
 
 echo "$passed passed, $failed failed"

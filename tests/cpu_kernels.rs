@@ -5,7 +5,6 @@ mod formulas;
 
 use formulas::{Mat, compare};
 use half::f16;
-use lnsp::Error;
 use lnsp::arch::{Activation, Precision};
 use lnsp::device::{Device, Tensor};
 use lnsp::kernels::activation::activation;
@@ -29,6 +28,7 @@ use lnsp::kernels::normalize_rows_grad::normalize_rows_grad;
 use lnsp::kernels::pack::{pack, unpack};
 use lnsp::kernels::squared_norm::squared_norm;
 use lnsp::kernels::{Weight, WeightRef};
+use lnsp::{Error, Matrix};
 
 /// Rows, inputs and outputs. From 2^20 products on the cores share the rows (300 rows) or the
 /// product (130 rows); from 2^21 weights on they share a single vector's.
@@ -100,8 +100,11 @@ fn linear_at_every_precision_with_every_epilogue() {
             let x = Mat::random(m, inputs, 1);
             let bias = Mat::random(1, outputs, 3);
             for precision in Precision::ALL {
-                let weight = packed(&Mat::random(outputs, inputs, 2), precision);
+                let values = Mat::random(outputs, inputs, 2);
+                let weight = packed(&values, precision);
                 let plain = formulas::linear(&x, &unpacked(weight.view()), None);
+                let values = Matrix::from_fn(outputs, inputs, |r, c| values.at(r, c) as f32);
+                let fixed = Weight::for_inference(&cpu(), precision, &values).unwrap();
                 for (kind, with_slope, with_bias) in [
                     (None, false, false),
                     (None, false, true),
@@ -111,21 +114,26 @@ fn linear_at_every_precision_with_every_epilogue() {
                     (Some(Activation::Relu), true, true),
                 ] {
                     let what = format!("linear {m} {inputs} {outputs} {precision} {kind:?}");
-                    let (mut y, mut slope) = (rubbish(m, outputs), rubbish(m, outputs));
-                    let epilogue = match kind {
-                        None => Epilogue::Linear,
-                        Some(kind) if with_slope => Epilogue::ActivationAndSlope(kind, &mut slope),
-                        Some(kind) => Epilogue::Activation(kind),
-                    };
                     let given = with_bias.then(|| bias.tensor());
-                    linear(&cpu(), &x.tensor(), &weight, given.as_ref(), epilogue, &mut y).unwrap();
                     let z = Mat::from_fn(m, outputs, |r, c| {
                         plain.at(r, c) + if with_bias { bias.at(0, c) } else { 0.0 }
                     });
                     let want = kind.map_or(z.clone(), |kind| z.map(|v| formulas::act(kind, v)));
-                    agree(&what, &y, &want);
-                    if let Some(kind) = kind.filter(|_| with_slope) {
-                        check_slope(&what, kind, &slope, &z);
+                    for weight in [&weight, &fixed] {
+                        let (mut y, mut slope) = (rubbish(m, outputs), rubbish(m, outputs));
+                        let epilogue = match kind {
+                            None => Epilogue::Linear,
+                            Some(kind) if with_slope => {
+                                Epilogue::ActivationAndSlope(kind, &mut slope)
+                            }
+                            Some(kind) => Epilogue::Activation(kind),
+                        };
+                        linear(&cpu(), &x.tensor(), weight, given.as_ref(), epilogue, &mut y)
+                            .unwrap();
+                        agree(&what, &y, &want);
+                        if let Some(kind) = kind.filter(|_| with_slope) {
+                            check_slope(&what, kind, &slope, &z);
+                        }
                     }
                 }
             }

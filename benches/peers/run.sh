@@ -3,6 +3,9 @@
 # a few gigabytes on Linux), builds ours, runs all of them in turn, prints medians and ratios.
 # Arguments go to peers.py, such as --rounds 9 --width 512. LNSP_PEERS_PYTHON names an interpreter
 # that has the packages already.
+#
+# run.sh teacher ARGUMENTS measures the teacher instead, see teacher.py; its weights are those in
+# LNSP_TEACHER_DIR, or what scripts/fetch-teacher.sh fetches.
 set -eu
 cd "$(dirname "$0")/../.."
 sh scripts/setup-rust.sh
@@ -22,5 +25,13 @@ if [ -z "$python" ]; then
 fi
 
 say "building ours"
+if [ "${1:-}" = teacher ]; then
+    shift
+    cargo build --release --quiet --example embed_tokens
+    folder=${LNSP_TEACHER_DIR:-$(sh scripts/fetch-teacher.sh | tail -n 1)}
+    exec "$python" benches/peers/teacher.py --model "$folder/model.safetensors" \
+        --example "${CARGO_TARGET_DIR:-target}/release/examples/embed_tokens" \
+        --reference data/teacher_reference.safetensors "$@"
+fi
 cargo build --release --quiet
 exec "$python" benches/peers/peers.py --lnsp "${CARGO_TARGET_DIR:-target}/release/lnsp" "$@"

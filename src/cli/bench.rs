@@ -1,5 +1,6 @@
 //! `lnsp bench`: latency, throughput and memory.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
@@ -83,13 +84,10 @@ struct Document {
 /// [`Usage`] for arguments that do not fit together, and what the devices report.
 pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let archs = architectures(args)?;
-    let options = options(args);
+    let options = BenchOptions { stop: ui.cancel(), ..options(args) };
     options.check()?;
-    if let Some(threads) = args.threads {
-        if threads == 0 {
-            return Err(Usage("--threads must be at least 1".into()).into());
-        }
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    if args.threads == Some(0) {
+        return Err(Usage("--threads must be at least 1".into()).into());
     }
     let machine = Machine::look();
     let report = pollster::block_on(measure(&archs, &options, !args.no_training, ui))?;
@@ -135,8 +133,10 @@ fn options(args: &Args) -> BenchOptions {
         transfer: args.with_transfer,
         training_batch: args.training_batch,
         seconds: args.seconds,
+        samples: 5,
         available: None,
         peak_flops: args.peak_tflops.map(|t| 1e12 * t),
+        stop: Arc::default(),
     }
 }
 

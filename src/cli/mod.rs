@@ -7,6 +7,7 @@ use clap::{ArgAction, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::arch::{Activation, Arch, Variant};
 
+pub mod baselines;
 pub mod bench;
 pub mod compare;
 pub mod convert;
@@ -21,6 +22,7 @@ pub mod machine;
 pub mod memory;
 pub mod parts;
 pub mod progress;
+pub mod quantize;
 pub mod settings;
 pub mod sizes;
 pub mod tasks;
@@ -117,6 +119,10 @@ pub enum Command {
     Encode(encode::Args),
     /// Turn latents back into vectors.
     Decode(decode::Args),
+    /// Store a student or a teacher at f16 or int8.
+    Quantize(quantize::Args),
+    /// Fit the baselines on vectors and keep them in a small file, as the page has them.
+    Baselines(baselines::Args),
     /// Measure latency, throughput and memory.
     Bench(bench::Args),
     /// Train, evaluate and compare on the bundled vectors, and write a report.
@@ -209,6 +215,14 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
+    let threads = match command {
+        Command::Bench(args) => args.threads,
+        _ => None,
+    };
+    // This thread works with the others: handing every kernel to them and sleeping until it is done
+    // would take longer than a small kernel itself.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+    pool.use_current_thread().build_global()?;
     match command {
         Command::Sizes(args) => sizes::run(args, ui),
         Command::Devices(args) => devices::run(args, ui),
@@ -218,6 +232,8 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Embed(args) => embed::run(args, ui),
         Command::Encode(args) => encode::run(args, ui),
         Command::Decode(args) => decode::run(args, ui),
+        Command::Quantize(args) => quantize::run(args, ui),
+        Command::Baselines(args) => baselines::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),
     }

@@ -96,7 +96,7 @@ impl Settings {
     pub fn over(&self, base: &TrainConfig) -> Result<TrainConfig> {
         let mut config = base.clone();
         for (field, value) in &self.given {
-            let mut fields = fields(&config);
+            let mut fields = config.fields();
             fields.insert(field.clone(), value.clone());
             config = serde_json::from_value(Value::Object(fields))
                 .map_err(|e| Error::invalid(flag(field), e.to_string()))?;
@@ -110,7 +110,7 @@ impl Settings {
     /// # Errors
     /// As [`Self::over`].
     pub fn differences(&self, other: &TrainConfig) -> Result<Vec<String>> {
-        let (ours, theirs) = (fields(&self.over(other)?), fields(other));
+        let (ours, theirs) = (self.over(other)?.fields(), other.fields());
         let differ = theirs.iter().filter(|(field, value)| ours[*field] != **value);
         Ok(differ
             .map(|(field, value)| {
@@ -118,13 +118,6 @@ impl Settings {
             })
             .collect())
     }
-}
-
-/// Every setting by its name. By way of text, so that 0.0005 does not become an f64 of many
-/// digits.
-pub fn fields(config: &TrainConfig) -> Map<String, Value> {
-    let text = serde_json::to_string(config).expect("numbers and words");
-    serde_json::from_str(&text).expect("what was just written")
 }
 
 /// `learning_rate` → `--learning-rate`.
@@ -143,9 +136,9 @@ fn shown(value: &Value) -> String {
 
 impl clap::Args for Settings {
     fn augment_args(command: Command) -> Command {
-        let defaults = fields(&TrainConfig::default());
+        let defaults = TrainConfig::default().fields();
         let narrow = Arch::family_b(TEACHER_WIDTH / 2).expect("a width of family B");
-        let narrow = fields(&TrainConfig::suited_to(&narrow, Some(Init::Spectral)));
+        let narrow = TrainConfig::suited_to(&narrow, Some(Init::Spectral)).fields();
         FLAGS.into_iter().fold(command, |command, (flag, value_name, help)| {
             let default = &defaults[&field(flag)];
             let arg = Arg::new(flag)
@@ -225,7 +218,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_flag_and_no_other() {
-        let fields = fields(&TrainConfig::default());
+        let fields = TrainConfig::default().fields();
         assert_eq!(fields.len(), FLAGS.len());
         for (flag, ..) in FLAGS {
             assert!(fields.contains_key(&field(flag)), "{flag}");

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use pollster::block_on;
 
-use super::settings;
 use super::ui::Ui;
 use super::vectors::Loaded;
 use crate::arch::Precision;
 use crate::error::Error;
 use crate::format::files;
 use crate::number::{count, decimal};
-use crate::student::{StudentFile, StudentInfo};
+use crate::student::StudentFile;
 use crate::train::{Budget, Checkpoint, EpochRecord, Progress, Trainer};
 
 /// Between two looks at Ctrl-C.
@@ -188,41 +187,19 @@ fn message(progress: &Progress, rate: f64) -> String {
     )
 }
 
-/// The student of a training, with all that is known of how it came about. The same
-/// training gives the same file, so nothing in it depends on the clock.
+/// The student of a training, with all that is known of how it came about.
 ///
 /// # Errors
-/// As [`Trainer::student`].
+/// As [`Trainer::student_file`].
 pub fn student(
     trainer: &Trainer,
     vectors: &Loaded,
     precision: Precision,
 ) -> crate::Result<StudentFile> {
-    let config = trainer.config();
-    let mut info = StudentInfo::new(trainer.arch());
-    info.precision = precision;
-    info.teacher = vectors.teacher.clone().unwrap_or_else(|| "unknown".into());
-    let rows = count(vectors.rows.rows() as u64);
-    info.training_set = format!("{}, {rows} vectors", vectors.name);
-    info.init = config.init;
-    info.seed = config.seed;
-    info.training = settings::fields(config).into_iter().collect();
-    let refuse = |e: serde_json::Error| Error::format("student", e.to_string());
-    // By way of text, as the settings: its f32 keep their few digits.
-    let history = serde_json::to_string(trainer.history()).map_err(refuse)?;
-    info.training.insert("history".into(), serde_json::from_str(&history).map_err(refuse)?);
-    let mut metric = |name: &str, value: f64| info.metrics.insert(name.into(), value);
-    metric("epoch", f64::from(trainer.kept_epoch()));
-    let history = trainer.history();
-    let overlap = |at: u32| history.iter().find(|r| r.epoch == at)?.validation_overlap;
-    if let (Some(start), Some(kept)) = (overlap(0), overlap(trainer.kept_epoch())) {
-        metric("start_validation_overlap@10", start);
-        metric("validation_overlap@10", kept);
-    }
-    if let Some(last) = history.last().filter(|r| r.epoch > 0) {
-        metric("final_loss", f64::from(last.losses.total));
-        metric("final_alignment_loss", f64::from(last.losses.alignment));
-        metric("final_geometry_loss", f64::from(last.losses.geometry));
-    }
-    Ok(StudentFile { info, parameters: block_on(trainer.student())? })
+    block_on(trainer.student_file(
+        &vectors.name,
+        vectors.rows.rows(),
+        vectors.teacher.as_deref(),
+        precision,
+    ))
 }

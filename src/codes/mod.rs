@@ -8,6 +8,7 @@
 
 mod baselines;
 mod bits;
+mod fitted;
 mod gaussian;
 mod projected;
 mod rotated;
@@ -15,6 +16,7 @@ mod storage;
 mod transform;
 
 pub use baselines::{TRANSFORM_BYTES, baselines};
+pub use fitted::Fitted;
 pub use gaussian::{GaussianLevels, MAX_BITS, gaussian_levels};
 pub use projected::Projected;
 pub use rotated::RotatedBits;

@@ -88,7 +88,12 @@ impl Projected {
     /// # Errors
     /// [`Error::Invalid`] if `train` has another width, no rows, or values that are not finite.
     pub fn int8(&self, train: &Matrix) -> Result<Self> {
-        Ok(Self { storage: Storage::int8(&self.queries(train)?)?, ..self.clone() })
+        Ok(self.stored_as(Storage::int8(&self.queries(train)?)?))
+    }
+
+    /// The same with latents stored as `storage`.
+    pub(super) fn stored_as(&self, storage: Storage) -> Self {
+        Self { storage, ..self.clone() }
     }
 
     /// The same with latents in `f16`.

@@ -23,13 +23,21 @@ impl RotatedBits {
     /// # Errors
     /// [`Error::Invalid`] if `width` is 0 or `bits` is not 1 to [`MAX_BITS`].
     pub fn new(width: usize, bits: u8, seed: u64) -> Result<Self> {
+        Self { rotation: random_rotation(width, seed)?, bits: 1 }.with_bits(bits)
+    }
+
+    /// The same rotation with `bits` bits for each coordinate.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if `bits` is not 1 to [`MAX_BITS`].
+    pub fn with_bits(&self, bits: u8) -> Result<Self> {
         if bits == 0 || bits > MAX_BITS {
             return Err(Error::invalid(
                 "bits a coordinate",
                 format!("{bits} is not from 1 to {MAX_BITS}"),
             ));
         }
-        Ok(Self { rotation: random_rotation(width, seed)?, bits })
+        Ok(Self { rotation: self.rotation.clone(), bits })
     }
 
     fn scale(&self) -> f32 {

@@ -88,8 +88,8 @@ impl Storage {
 /// faiss and in sentence-transformers); what lies outside is clamped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Int8Range {
-    low: Vec<f32>,
-    step: Vec<f32>,
+    pub(super) low: Vec<f32>,
+    pub(super) step: Vec<f32>,
 }
 
 impl Int8Range {

@@ -10,9 +10,9 @@ use crate::matrix::Matrix;
 /// budgets share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransformBasis {
-    pca: Pca,
-    means: Vec<f32>,
-    deviations: Vec<f32>,
+    pub(super) pca: Pca,
+    pub(super) means: Vec<f32>,
+    pub(super) deviations: Vec<f32>,
 }
 
 impl TransformBasis {

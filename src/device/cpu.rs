@@ -22,7 +22,7 @@ impl Cpu {
 
 /// Values below which a second core costs more than it brings.
 #[cfg(feature = "rayon")]
-const WORTH_SHARING: usize = 16 * 1024;
+const WORTH_SHARING: usize = 32 * 1024;
 
 /// Calls `f(first_row, rows)` on blocks of whole rows of `data`, in parallel where it pays.
 /// What `f` writes must not depend on how the rows are cut.

@@ -1,7 +1,63 @@
-//! Sums that the processor's vector units can take: sixteen partial sums, in a fixed order.
+//! What the processor's vector units need: sums in sixteen parts, in a fixed order, and words that
+//! start on a cache line.
 
-/// Partial sums of [`sums`].
+use std::collections::TryReserveError;
+use std::ops::{Deref, DerefMut};
+
+use bytemuck::{Pod, Zeroable};
+use pulp::Simd;
+
+/// Partial sums of [`sums`]; also the `f32` values of a cache line, and of the widest vectors.
 pub(crate) const LANES: usize = 16;
+
+/// Vector registers that a loop may fill. pulp says 32 for WASM, which has as many names as one
+/// likes; the processors behind it have 16.
+pub(crate) const fn vector_registers<S: Simd>() -> usize {
+    if cfg!(target_arch = "wasm32") { 16 } else { S::REGISTER_COUNT }
+}
+
+/// A cache line: a wide vector that straddles two takes twice as long to load.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; LANES]);
+
+/// 32-bit words that start on a cache line.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Words {
+    /// So many zeros.
+    pub(crate) fn zeros(len: usize) -> Result<Self, TryReserveError> {
+        let mut words = Self::default();
+        words.lines.try_reserve_exact(len.div_ceil(LANES))?;
+        words.resize(len);
+        Ok(words)
+    }
+
+    /// Makes room for `len` words; what they hold is left from before, or zero.
+    pub(crate) fn resize(&mut self, len: usize) -> &mut [f32] {
+        self.lines.resize(len.div_ceil(LANES), Line([0.0; LANES]));
+        self.len = len;
+        self
+    }
+}
+
+impl Deref for Words {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+impl DerefMut for Words {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
 
 /// Runs `f` compiled for the widest vectors of this processor. The closure, and what it calls,
 /// must be `#[inline(always)]`.
@@ -50,6 +106,15 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_start_on_a_cache_line() {
+        let mut words = Words::zeros(17).unwrap();
+        assert_eq!((words.len(), words.as_ptr() as usize % 64), (17, 0));
+        words[16] = 3.0;
+        assert_eq!(words.resize(40)[16], 3.0);
+        assert_eq!((words.len(), words[39]), (40, 0.0));
+    }
 
     #[test]
     fn sums_match_f64_at_every_length() {

@@ -1,5 +1,6 @@
 //! Where tensors live and kernels run: a GPU through wgpu, or the CPU.
 
+mod breathe;
 mod choice;
 mod cpu;
 mod gpu;
@@ -7,6 +8,7 @@ mod lanes;
 mod ledger;
 mod tensor;
 
+pub use breathe::breathe;
 pub use choice::{DeviceChoice, open};
 pub use cpu::Cpu;
 pub use gpu::{AdapterDescription, AdapterKind, Gpu, GpuOptions, list_adapters, shader_sources};
@@ -15,7 +17,7 @@ pub use tensor::Tensor;
 
 pub(crate) use cpu::{par_parts, par_rows, par_rows2, par_values3};
 pub(crate) use gpu::{Dispatch, Rows, TILED_ROWS, cut_rows, grid, only, word};
-pub(crate) use lanes::{LANES, dot, sums, vectorised};
+pub(crate) use lanes::{LANES, Words, dot, sums, vector_registers, vectorised};
 
 use tensor::{HostBuffer, Storage};
 
@@ -74,9 +76,7 @@ impl Device {
             self.ledger().take(bytes as u64, || format!("a tensor of {rows} × {cols} values"))?;
         let storage = match self {
             Device::Cpu(_) => {
-                let mut words = Vec::new();
-                words.try_reserve_exact(rows * cols).map_err(|_| too_large())?;
-                words.resize(rows * cols, 0.0);
+                let words = Words::zeros(rows * cols).map_err(|_| too_large())?;
                 Storage::Host(HostBuffer { words, _share: share })
             }
             Device::Gpu(gpu) => Storage::Gpu(gpu.allocate(rows, cols, share)?),
@@ -135,7 +135,10 @@ impl Device {
     /// [`Error::DeviceLost`] and [`Error::Device`] from the GPU.
     pub async fn read(&self, tensor: &Tensor) -> Result<Vec<f32>> {
         match self {
-            Device::Cpu(_) => Ok(tensor.host().to_vec()),
+            Device::Cpu(_) => {
+                breathe().await;
+                Ok(tensor.host().to_vec())
+            }
             Device::Gpu(gpu) => gpu.read(tensor).await,
         }
     }
@@ -171,7 +174,10 @@ impl Device {
     /// [`Error::DeviceLost`] and [`Error::Device`] from the GPU.
     pub async fn wait(&self) -> Result<()> {
         match self {
-            Device::Cpu(_) => Ok(()),
+            Device::Cpu(_) => {
+                breathe().await;
+                Ok(())
+            }
             Device::Gpu(gpu) => gpu.wait().await,
         }
     }

@@ -1,6 +1,7 @@
 //! A matrix of 32-bit words in device memory.
 
 use crate::device::gpu::GpuBuffer;
+use crate::device::lanes::Words;
 use crate::device::ledger::Share;
 
 /// `rows × cols` words of 32 bits on a device, row after row: `f32` values, or packed weights
@@ -22,7 +23,7 @@ pub(crate) enum Storage {
 /// Words in host memory, with their share of the ledger.
 #[derive(Debug)]
 pub(crate) struct HostBuffer {
-    pub(crate) words: Vec<f32>,
+    pub(crate) words: Words,
     pub(crate) _share: Share,
 }
 

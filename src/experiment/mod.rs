@@ -1,10 +1,13 @@
 //! Measurements that need the whole of the library: a student beside its baselines.
 
 pub mod bench;
+pub mod claims;
 mod contenders;
 mod eval;
 mod evaluation;
 mod few;
+mod pca_line;
+mod side_by_side;
 mod student_codes;
 pub mod tasks;
 mod verdict;
@@ -16,4 +19,6 @@ pub use evaluation::{
     Comparison, Comparisons, CosineSample, Evaluation, Kind, Outcome, Row, SetInfo,
 };
 pub use few::{After, FewTexts, compare_few};
-pub use student_codes::{STUDENT, STUDENT_OUTPUT};
+pub use pca_line::pca_line;
+pub use side_by_side::{Kept, Neighbour, Reference, SideBySide, monthly_price};
+pub use student_codes::{STUDENT, STUDENT_OUTPUT, StudentCode};

@@ -17,8 +17,8 @@ pub const STUDENT_OUTPUT: &str = "student output";
 pub(super) const START: &str = "untrained start, f32";
 
 /// A student's latents, stored in some number format, as a code.
-pub(super) struct StudentCode {
-    name: &'static str,
+pub struct StudentCode {
+    name: String,
     student: Rc<Student>,
     storage: Storage,
     view: View,
@@ -35,10 +35,17 @@ enum View {
 }
 
 impl StudentCode {
-    pub fn name(&self) -> &'static str {
-        self.name
+    /// The latents of `student` as `storage` keeps them, called `name`.
+    pub fn latents(name: &str, student: Rc<Student>, storage: Storage) -> Self {
+        Self { name: name.into(), student, storage, view: View::Latents }
     }
 
+    /// What to call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Exact bytes of one stored vector.
     pub fn bytes_per_vector(&self) -> usize {
         self.storage.bytes(self.student.arch().latent())
     }
@@ -49,6 +56,9 @@ impl StudentCode {
     }
 
     /// The rows with which documents are searched.
+    ///
+    /// # Errors
+    /// Vectors of another width than the student takes, and what the device reports.
     pub async fn queries(&self, vectors: &Matrix) -> Result<Matrix> {
         match self.view {
             View::Latents => latents(&self.student, vectors).await,
@@ -58,6 +68,9 @@ impl StudentCode {
     }
 
     /// The rows that stored vectors stand for.
+    ///
+    /// # Errors
+    /// As [`Self::queries`].
     pub async fn documents(&self, vectors: &Matrix) -> Result<Matrix> {
         let stored = self.stored(&latents(&self.student, vectors).await?)?;
         match self.view {
@@ -67,6 +80,9 @@ impl StudentCode {
     }
 
     /// All that measuring needs, each part computed once.
+    ///
+    /// # Errors
+    /// As [`Self::queries`].
     pub async fn encode(&self, vectors: &Matrix) -> Result<Encoded> {
         let latents = latents(&self.student, vectors).await?;
         let stored = self.stored(&latents)?;
@@ -76,7 +92,7 @@ impl StudentCode {
             View::Output => (vectors.clone(), output.clone()),
         };
         Ok(Encoded {
-            name: self.name.into(),
+            name: self.name.clone(),
             bytes_per_vector: self.bytes_per_vector(),
             asymmetric: self.asymmetric(),
             queries: self.asymmetric().then_some(queries),
@@ -105,8 +121,8 @@ pub(super) async fn student_codes(
     let [exact, half, byte] = [0, 1, 2].map(|i| &students[i]);
     let ranges = Storage::int8(&latents(exact, training).await?)?;
     let byte_ranges = Storage::int8(&latents(byte, training).await?)?;
-    let code = |name, student: &Rc<Student>, storage: &Storage, view| StudentCode {
-        name,
+    let code = |name: &str, student: &Rc<Student>, storage: &Storage, view| StudentCode {
+        name: name.into(),
         student: student.clone(),
         storage: storage.clone(),
         view,
@@ -126,7 +142,7 @@ pub(super) async fn student_codes(
 /// The start as one code, all of it in f32.
 pub(super) fn start_code(device: &Device, parameters: &Parameters) -> Result<StudentCode> {
     let student = Rc::new(Student::new(device, parameters, Precision::F32)?);
-    Ok(StudentCode { name: START, student, storage: Storage::F32, view: View::Latents })
+    Ok(StudentCode { name: START.into(), student, storage: Storage::F32, view: View::Latents })
 }
 
 async fn latents(student: &Student, vectors: &Matrix) -> Result<Matrix> {

@@ -41,7 +41,7 @@ fn against_start(c: &Comparison) -> String {
     format!("{says} at {} ({}).", decimal(c.rival_overlap, 4), difference(&c.difference))
 }
 
-fn at_equal_bytes(c: &Comparison) -> String {
+pub(super) fn at_equal_bytes(c: &Comparison) -> String {
     let rival = if c.rival_bytes == c.bytes {
         c.rival.clone()
     } else {

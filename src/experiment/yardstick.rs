@@ -117,8 +117,13 @@ impl<'a> Yardstick<'a> {
 
 /// Cosines between the rows of `vectors` at `rows`, n×n.
 pub(super) fn cosines_among(vectors: &Matrix, rows: &[usize]) -> Vec<f32> {
-    let few = unit_rows(&vectors.gather_rows(rows));
-    matmul_nt(&few, &few).into_data()
+    let few = vectors.gather_rows(rows);
+    cosines_between(&few, &few)
+}
+
+/// Cosines of the rows of `a` (n×d) with those of `b` (m×d), n×m.
+pub(super) fn cosines_between(a: &Matrix, b: &Matrix) -> Vec<f32> {
+    matmul_nt(&unit_rows(a), &unit_rows(b)).into_data()
 }
 
 fn mean(values: &[f32]) -> f64 {

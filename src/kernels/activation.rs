@@ -88,30 +88,28 @@ pub(crate) fn apply_in_place(kind: Activation, y: &mut [f32], slope: Option<&mut
 pub(crate) fn apply_block(kind: Activation, y: &mut [f32], slope: Option<&mut [f32]>) {
     vectorised(
         #[inline(always)]
-        || match (kind, slope) {
-            (Activation::Gelu, Some(slope)) => {
-                for (y, s) in y.iter_mut().zip(slope) {
-                    (*y, *s) = gelu_and_slope(*y);
-                }
-            }
-            (Activation::Gelu, None) => {
-                for y in y {
-                    *y = gelu(*y);
-                }
-            }
-            (Activation::Relu, Some(slope)) => {
-                for (y, s) in y.iter_mut().zip(slope) {
-                    *s = if *y > 0.0 { 1.0 } else { 0.0 };
-                    *y = y.max(0.0);
-                }
-            }
-            (Activation::Relu, None) => {
-                for y in y {
-                    *y = y.max(0.0);
-                }
-            }
-        },
+        || apply(kind, y, slope),
     );
+}
+
+/// As [`apply_block`], inside of what is vectorised.
+#[inline(always)]
+pub(crate) fn apply(kind: Activation, y: &mut [f32], slope: Option<&mut [f32]>) {
+    match (kind, slope) {
+        (Activation::Gelu, Some(slope)) => {
+            for (y, s) in y.iter_mut().zip(slope) {
+                (*y, *s) = gelu_and_slope(*y);
+            }
+        }
+        (Activation::Gelu, None) => y.iter_mut().for_each(|y| *y = gelu(*y)),
+        (Activation::Relu, Some(slope)) => {
+            for (y, s) in y.iter_mut().zip(slope) {
+                *s = if *y > 0.0 { 1.0 } else { 0.0 };
+                *y = y.max(0.0);
+            }
+        }
+        (Activation::Relu, None) => y.iter_mut().for_each(|y| *y = y.max(0.0)),
+    }
 }
 
 #[allow(clippy::approx_constant, reason = "coefficients of a fit; 2/√π is only near the first")]

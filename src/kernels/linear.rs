@@ -3,11 +3,14 @@
 use crate::arch::{Activation, Precision};
 use crate::device::{Device, Dispatch, Gpu, TILED_ROWS, Tensor, cut_rows, grid, only, word};
 use crate::error::Result;
-use crate::kernels::activation::{apply_block, shader_code};
+use crate::kernels::activation::{apply, shader_code};
 use crate::kernels::linear_vector::linear_vector;
 use crate::kernels::weight::shader_variant;
 use crate::kernels::{WeightRef, expect_shape};
-use crate::linalg::product::{Operand, Threads, multiply};
+use crate::linalg::panels::OutRows;
+use crate::linalg::product::{
+    Operand, Out, Threads, WORTH_SHARING, multiply_packed, multiply_then,
+};
 
 /// What follows the product.
 #[derive(Debug)]
@@ -110,14 +113,6 @@ fn on_gpu(
     Ok(())
 }
 
-/// Fewest rows worth a core of their own: each packs the weights anew.
-#[cfg(feature = "rayon")]
-const FEWEST: usize = 64;
-/// Most rows that a core takes at a time, so that its results are still in its cache for the
-/// epilogue.
-#[cfg(feature = "rayon")]
-const MOST: usize = 512;
-
 fn on_cpu(
     x: &Tensor,
     weight: WeightRef<'_>,
@@ -126,72 +121,90 @@ fn on_cpu(
     y: &mut Tensor,
 ) {
     let (m, inputs, outputs) = (x.rows(), weight.inputs, weight.outputs);
-    let bias = bias.map(Tensor::host);
-    if m == 1 {
-        linear_vector(x.host(), weight, bias, y.host_mut());
-        match epilogue {
-            Epilogue::Linear => {}
-            Epilogue::Activation(kind) => apply_block(kind, y.host_mut(), None),
-            Epilogue::ActivationAndSlope(kind, slope) => {
-                apply_block(kind, y.host_mut(), Some(slope.host_mut()));
-            }
-        }
-        return;
-    }
-    let unpacked;
-    let w = match weight.precision {
-        Precision::F32 => weight.words.host(),
-        _ => {
-            unpacked = unpack(weight);
-            &unpacked
-        }
-    };
-    let x = x.host();
-    let block = |first: usize, y: &mut [f32], slope: Option<&mut [f32]>, kind, threads| {
-        let rows = y.len() / outputs;
-        let x = Operand::new(&x[first * inputs..(first + rows) * inputs], rows, inputs);
-        multiply(x, Operand::new(w, outputs, inputs).transposed(), y, false, threads);
-        if let Some(bias) = bias {
-            for row in y.chunks_exact_mut(outputs) {
-                row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
-            }
-        }
-        if let Some(kind) = kind {
-            apply_block(kind, y, slope);
-        }
-    };
-    let y = y.host_mut();
     let (kind, slope) = match epilogue {
         Epilogue::Linear => (None, None),
         Epilogue::Activation(kind) => (Some(kind), None),
         Epilogue::ActivationAndSlope(kind, slope) => (Some(kind), Some(slope.host_mut())),
     };
-    #[cfg(feature = "rayon")]
-    if m * inputs * outputs >= 1 << 20 {
-        use rayon::prelude::*;
-        let cores = rayon::current_num_threads();
-        let rows = m.div_ceil(cores).min(MOST);
-        let size = rows * outputs;
-        if rows < FEWEST {
-            block(0, y, slope, kind, Threads::All);
-        } else if let Some(slope) = slope {
-            y.par_chunks_mut(size)
-                .zip(slope.par_chunks_mut(size))
-                .enumerate()
-                .for_each(|(i, (y, slope))| block(i * rows, y, Some(slope), kind, Threads::One));
-        } else {
-            y.par_chunks_mut(size)
-                .enumerate()
-                .for_each(|(i, y)| block(i * rows, y, None, kind, Threads::One));
-        }
+    let after = After { bias: bias.map(Tensor::host), kind };
+    let (x, y) = (x.host(), y.host_mut());
+    let beside = slope.unwrap_or_default();
+    if m == 1
+        && let Some(panels) = weight.panels()
+    {
+        linear_vector(
+            x,
+            panels,
+            y,
+            beside,
+            #[inline(always)]
+            |at, y, slope| after.apply(at, y, slope),
+        );
         return;
     }
-    let _ = m;
-    block(0, y, slope, kind, Threads::One);
+    let x = Operand::new(x, m, inputs);
+    match weight.panels() {
+        Some((cut, values)) => {
+            let shared = m * inputs * outputs >= WORTH_SHARING;
+            let threads = if shared { Threads::All } else { Threads::One };
+            let out = OutRows { values: y, beside, stride: outputs, first: 0, accumulate: false };
+            multiply_packed(
+                x,
+                cut,
+                values,
+                out,
+                threads,
+                #[inline(always)]
+                |at, y, slope| after.apply(at, y, slope),
+            );
+        }
+        None => {
+            let unpacked;
+            let w = match weight.precision {
+                Precision::F32 => weight.words.host(),
+                _ => {
+                    unpacked = unpack(weight);
+                    &unpacked
+                }
+            };
+            let w = Operand::new(w, outputs, inputs).transposed();
+            let out = Out { values: y, beside, accumulate: false };
+            multiply_then(
+                x,
+                w,
+                out,
+                Threads::All,
+                #[inline(always)]
+                |at, y, slope| after.apply(at, y, slope),
+            );
+        }
+    }
+}
+
+/// What follows the product, piece by piece.
+#[derive(Clone, Copy)]
+struct After<'a> {
+    bias: Option<&'a [f32]>,
+    kind: Option<Activation>,
+}
+
+impl After<'_> {
+    /// For the piece of a row that starts at column `at`; the slope is empty if it is not wanted.
+    #[inline(always)]
+    fn apply(self, at: usize, y: &mut [f32], slope: &mut [f32]) {
+        if let Some(bias) = self.bias {
+            y.iter_mut().zip(&bias[at..]).for_each(|(y, b)| *y += b);
+        }
+        match self.kind {
+            Some(kind) if slope.is_empty() => apply(kind, y, None),
+            Some(kind) => apply(kind, y, Some(slope)),
+            None => {}
+        }
+    }
 }
 
 /// The weight in f32, `outputs × inputs`.
-pub(crate) fn unpack(weight: WeightRef<'_>) -> Vec<f32> {
+fn unpack(weight: WeightRef<'_>) -> Vec<f32> {
     let mut values = vec![0.0; weight.outputs * weight.inputs];
     crate::kernels::pack::unpack_rows(weight, &mut values);
     values

@@ -8,6 +8,8 @@ use crate::device::{Device, Dispatch, Gpu, Tensor, cut_rows, grid, only, par_row
 use crate::error::Result;
 use crate::kernels::weight::shader_variant;
 use crate::kernels::{Weight, WeightRef, expect_shape};
+use crate::linalg::panels::{self, Cut};
+use crate::linalg::product::{Operand, Threads};
 use crate::matrix::Matrix;
 
 /// Packs `x` (`outputs × inputs`, f32) into `weight` at its precision. int8 takes one scale a
@@ -119,6 +121,34 @@ fn pack_rows(
             }
         }
     }
+}
+
+/// Packs a weight as panels of the CPU device.
+pub(crate) fn pack_panels(
+    precision: Precision,
+    values: &Matrix,
+    cut: Cut,
+    (words, scales): (&mut Tensor, Option<&mut Tensor>),
+) {
+    let words = words.host_mut();
+    match precision {
+        Precision::F32 => into_panels(values.data(), cut, words),
+        Precision::F16 => {
+            let bits: Vec<u16> =
+                values.data().iter().map(|v| f16::from_f32(*v).to_bits()).collect();
+            into_panels(&bits, cut, &mut bytemuck::cast_slice_mut(words)[..cut.len()]);
+        }
+        Precision::Int8 => {
+            let (integers, each) = int8_rows(values);
+            scales.expect("an int8 weight has scales").host_mut().copy_from_slice(&each);
+            into_panels(&integers, cut, &mut bytemuck::cast_slice_mut(words)[..cut.len()]);
+        }
+    }
+}
+
+fn into_panels<T: Copy + Default + Send + Sync>(rows: &[T], cut: Cut, panels: &mut [T]) {
+    let weight = Operand::new(rows, cut.columns, cut.depth);
+    panels::pack(weight.transposed(), cut, panels, Threads::All);
 }
 
 /// Rounds a row to integers and returns its scale: the largest magnitude over 127.

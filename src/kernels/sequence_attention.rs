@@ -1,7 +1,7 @@
 //! Multi-head self-attention over sequences of different lengths, forward only.
 
 use crate::device::{
-    Device, Dispatch, Gpu, LANES, Tensor, grid, only, par_parts, sums, vectorised, word,
+    Device, Dispatch, Gpu, LANES, Tensor, Words, grid, only, par_parts, sums, vectorised, word,
 };
 use crate::error::{Error, Result};
 use crate::kernels::activation::exp_negative;
@@ -127,9 +127,9 @@ struct Shape {
 /// One head's keys (a row for each value of the head), values (a row a token), and the scores of
 /// [`ROWS`] tokens.
 struct Room {
-    keys: Vec<f32>,
-    values: Vec<f32>,
-    scores: Vec<f32>,
+    keys: Words,
+    values: Words,
+    scores: Words,
 }
 
 impl Shape {
@@ -141,10 +141,15 @@ impl Shape {
 
     fn room(&self) -> Room {
         let lanes = self.longest.next_multiple_of(LANES);
+        let zeros = |len: usize| {
+            let mut words = Words::default();
+            words.resize(len);
+            words
+        };
         Room {
-            keys: vec![0.0; self.head * lanes],
-            values: vec![0.0; self.longest * self.head_lanes],
-            scores: vec![0.0; ROWS * lanes],
+            keys: zeros(self.head * lanes),
+            values: zeros(self.longest * self.head_lanes),
+            scores: zeros(ROWS * lanes),
         }
     }
 }

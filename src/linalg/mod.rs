@@ -2,10 +2,12 @@
 
 mod blocks;
 mod near;
+pub(crate) mod panels;
 mod pca;
 pub mod product;
 mod random;
 mod rows;
+mod tile;
 
 pub(crate) use blocks::map_blocks;
 pub use near::near_rows;

@@ -1,30 +1,29 @@
-//! Matrix products on the CPU, all through the `gemm` crate and all in this file.
+//! Matrix products on the CPU: in f32 over panels, tile by tile; in f64 by the `gemm` crate.
 
+use crate::device::Words;
+use crate::linalg::panels::{Cut, OutRows, Values, multiply_panels, pack};
+use crate::linalg::tile::ROWS;
 use crate::matrix::Matrix;
 
 /// A scalar that products are made of: `f32` or `f64`.
-pub trait Scalar: Copy + 'static + sealed::Sealed {
-    /// Nought.
-    const ZERO: Self;
-    /// One.
-    const ONE: Self;
-}
+pub trait Scalar: Copy + Default + 'static + sealed::Sealed {}
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
+    use super::{Operand, Threads};
+
+    pub trait Sealed: Sized {
+        fn multiply(
+            a: Operand<'_, Self>,
+            b: Operand<'_, Self>,
+            out: &mut [Self],
+            accumulate: bool,
+            threads: Threads,
+        );
+    }
 }
 
-impl Scalar for f32 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-}
-
-impl Scalar for f64 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-}
+impl Scalar for f32 {}
+impl Scalar for f64 {}
 
 /// How many threads a product may use. The result is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,23 +35,37 @@ pub enum Threads {
 }
 
 impl Threads {
-    fn parallelism(self) -> gemm::Parallelism {
+    /// How many there are.
+    fn count(self) -> usize {
         match self {
             #[cfg(feature = "rayon")]
-            Threads::All => gemm::Parallelism::Rayon(0),
-            _ => gemm::Parallelism::None,
+            Threads::All => rayon::current_num_threads(),
+            _ => 1,
         }
     }
+}
+
+/// Calls `f` on every part, each on whatever core is free.
+pub(crate) fn in_parts<T: Send>(parts: Vec<T>, threads: Threads, f: impl Fn(T) + Send + Sync) {
+    #[cfg(feature = "rayon")]
+    if threads == Threads::All && parts.len() > 1 {
+        use rayon::prelude::*;
+        // One at a time: parts are few, and a core may be slower than another.
+        parts.into_par_iter().with_max_len(1).for_each(f);
+        return;
+    }
+    let _ = threads;
+    parts.into_iter().for_each(f);
 }
 
 /// One side of a product: a dense row-major block, read as it is or transposed.
 #[derive(Clone, Copy, Debug)]
 pub struct Operand<'a, T> {
-    data: &'a [T],
-    rows: usize,
-    cols: usize,
-    row_stride: usize,
-    col_stride: usize,
+    pub(super) data: &'a [T],
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) row_stride: usize,
+    pub(super) col_stride: usize,
 }
 
 impl<'a, T> Operand<'a, T> {
@@ -74,6 +87,17 @@ impl<'a, T> Operand<'a, T> {
             row_stride: self.col_stride,
             col_stride: self.row_stride,
         }
+    }
+
+    /// Some of its rows.
+    fn rows(self, first: usize, count: usize) -> Self {
+        let data = self.data.get(first * self.row_stride..).unwrap_or_default();
+        Self { data, rows: count, ..self }
+    }
+
+    /// Some of its columns.
+    fn columns(self, first: usize, count: usize) -> Self {
+        self.transposed().rows(first, count).transposed()
     }
 }
 
@@ -103,35 +127,145 @@ pub fn multiply<T: Scalar>(
     }
     if k == 0 {
         if !accumulate {
-            out.fill(T::ZERO);
+            out.fill(T::default());
         }
         return;
     }
-    // SAFETY: the three slices are as long as their shapes and strides say (checked by
-    // `Operand::new` and above), `out` is borrowed mutably and so overlaps neither operand.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            accumulate,
-            a.data.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            T::ONE,
-            T::ONE,
-            false,
-            false,
-            false,
-            threads.parallelism(),
+    T::multiply(a, b, out, accumulate, threads);
+}
+
+impl sealed::Sealed for f64 {
+    fn multiply(
+        a: Operand<'_, Self>,
+        b: Operand<'_, Self>,
+        out: &mut [Self],
+        accumulate: bool,
+        threads: Threads,
+    ) {
+        let parallelism = match threads {
+            #[cfg(feature = "rayon")]
+            Threads::All => gemm::Parallelism::Rayon(0),
+            _ => gemm::Parallelism::None,
+        };
+        // SAFETY: the three slices are as long as their shapes and strides say (checked by
+        // `Operand::new` and `multiply`), `out` is borrowed mutably and so overlaps neither.
+        unsafe {
+            gemm::gemm(
+                a.rows,
+                b.cols,
+                a.cols,
+                out.as_mut_ptr(),
+                1,
+                b.cols as isize,
+                accumulate,
+                a.data.as_ptr(),
+                a.col_stride as isize,
+                a.row_stride as isize,
+                b.data.as_ptr(),
+                b.col_stride as isize,
+                b.row_stride as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+    }
+}
+
+impl sealed::Sealed for f32 {
+    fn multiply(
+        a: Operand<'_, Self>,
+        b: Operand<'_, Self>,
+        out: &mut [Self],
+        accumulate: bool,
+        threads: Threads,
+    ) {
+        multiply_then(
+            a,
+            b,
+            Out { values: out, beside: &mut [], accumulate },
+            threads,
+            |_, _, _| {},
         );
     }
+}
+
+/// What a product writes: `m × n` values, row after row.
+pub(crate) struct Out<'a> {
+    /// The product, and then what `finish` makes of it.
+    pub(crate) values: &'a mut [f32],
+    /// What `finish` writes besides, of the same shape, or nothing.
+    pub(crate) beside: &'a mut [f32],
+    /// Whether the product is added to what is there.
+    pub(crate) accumulate: bool,
+}
+
+/// Values of a right side that are packed at a time.
+const PACKED: usize = 1 << 20;
+/// Multiplications from which on a second core pays.
+pub(crate) const WORTH_SHARING: usize = 1 << 20;
+
+thread_local! {
+    /// Room for panels. Taken while in use: a core that waits may begin another product.
+    static PANELS: std::cell::Cell<Words> = std::cell::Cell::default();
+}
+
+/// As [`multiply`] in f32; `finish(column, values, beside)` is then called on every piece of a row
+/// while it is in the cache. It must be `#[inline(always)]`.
+pub(crate) fn multiply_then<F>(
+    a: Operand<'_, f32>,
+    b: Operand<'_, f32>,
+    out: Out<'_>,
+    threads: Threads,
+    finish: F,
+) where
+    F: Fn(usize, &mut [f32], &mut [f32]) + Copy + Sync,
+{
+    let (n, k) = (b.cols, b.rows);
+    let Out { values, beside, accumulate } = out;
+    let panel = Cut::new(k, n).panel_columns();
+    let step = (PACKED / k.max(1)).max(1).next_multiple_of(panel);
+    let mut packed = PANELS.take();
+    for first in (0..n).step_by(step) {
+        let part = b.columns(first, step.min(n - first));
+        let cut = Cut::new(k, part.cols);
+        let threads = if a.rows * k * part.cols >= WORTH_SHARING { threads } else { Threads::One };
+        pack(part, cut, packed.resize(cut.len()), threads);
+        let out = OutRows { values, beside, stride: n, first, accumulate };
+        multiply_packed(a, cut, Values::F32(&packed), out, threads, finish);
+    }
+    PANELS.set(packed);
+}
+
+/// Every row of `a` times panels, the rows shared between the cores; as [`multiply_then`].
+pub(crate) fn multiply_packed<F>(
+    a: Operand<'_, f32>,
+    cut: Cut,
+    right: Values<'_>,
+    out: OutRows<'_>,
+    threads: Threads,
+    finish: F,
+) where
+    F: Fn(usize, &mut [f32], &mut [f32]) + Copy + Sync,
+{
+    let OutRows { values, beside, stride, first, accumulate } = out;
+    // Each part widens its panels anew, hence one a core then; else more, for cores that differ.
+    let parts = threads.count() * if right.narrow() { 1 } else { 4 };
+    let rows = a.rows.div_ceil(parts).next_multiple_of(ROWS).max(2 * ROWS);
+    let mut besides = beside.chunks_mut(rows * stride);
+    let parts = values
+        .chunks_mut(rows * stride)
+        .enumerate()
+        .map(|(i, values)| (i * rows, values, besides.next().unwrap_or_default()))
+        .collect();
+    in_parts(parts, threads, |(row, values, beside): (usize, &mut [f32], &mut [f32])| {
+        let left = a.rows(row, values.len() / stride);
+        let out = OutRows { values, beside, stride, first, accumulate };
+        multiply_panels(left, cut, right, out, finish);
+    });
 }
 
 fn product(a: Operand<'_, f32>, b: Operand<'_, f32>) -> Matrix {

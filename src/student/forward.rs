@@ -114,35 +114,3 @@ pub fn forward(
     }
     Ok(())
 }
-
-/// Puts host parameters on a device, the matrices at `precision`, vectors in f32.
-///
-/// # Errors
-/// Out of memory.
-pub fn upload(
-    device: &Device,
-    parameters: &crate::student::Parameters,
-    precision: crate::arch::Precision,
-) -> Result<Vec<Weight>> {
-    use crate::arch::Precision;
-    let mut all = Vec::new();
-    let corrected;
-    let parameters = if precision == Precision::Int8 {
-        corrected = parameters.corrected_for_int8();
-        &corrected
-    } else {
-        parameters
-    };
-    for (shape, values) in parameters.iter() {
-        let precision = if shape.matrix { precision } else { Precision::F32 };
-        let mut weight = Weight::zeros(device, precision, shape.rows, shape.cols)?;
-        if precision == Precision::F32 {
-            device.write(weight.parts_mut().0, values.data())?;
-        } else {
-            let staged = device.upload_matrix(values)?;
-            crate::kernels::pack::pack(device, &staged, &mut weight)?;
-        }
-        all.push(weight);
-    }
-    Ok(all)
-}

@@ -7,14 +7,14 @@ mod init;
 mod parameters;
 
 pub use file::{StudentFile, StudentInfo, TEACHER};
-pub use forward::{Activations, Kept, forward, upload};
+pub use forward::{Activations, Kept, forward};
 pub use graph::{Graph, Op};
 pub use init::Init;
 pub use parameters::Parameters;
 
 use std::cell::RefCell;
 
-use crate::arch::{Arch, Precision};
+use crate::arch::{Arch, ParameterShape, Precision};
 use crate::device::{Device, Tensor};
 use crate::error::{Error, Result};
 use crate::kernels::Weight;
@@ -46,7 +46,7 @@ impl Student {
             device: device.clone(),
             precision,
             graph: Graph::new(&arch),
-            weights: upload(device, parameters, precision)?,
+            weights: weights(device, parameters, precision)?,
             arch,
             room: RefCell::new(None),
         })
@@ -67,7 +67,8 @@ impl Student {
         self.precision
     }
 
-    /// Bytes of the weights on the device.
+    /// Bytes of the weights as they lie on the device; on the CPU a layer's outputs are rounded up to
+    /// whole vectors.
     pub fn bytes(&self) -> u64 {
         self.weights.iter().map(Weight::bytes).sum()
     }
@@ -143,4 +144,20 @@ impl Student {
         }
         Matrix::new(vectors.rows(), out, result)
     }
+}
+
+/// Parameters on a device for inference, the matrices at `precision`, vectors in f32.
+fn weights(device: &Device, parameters: &Parameters, precision: Precision) -> Result<Vec<Weight>> {
+    let corrected;
+    let parameters = if precision == Precision::Int8 {
+        corrected = parameters.corrected_for_int8();
+        &corrected
+    } else {
+        parameters
+    };
+    let one = |(shape, values): (ParameterShape, &Matrix)| match shape.matrix {
+        true => Weight::for_inference(device, precision, values),
+        false => Weight::from_rows(device, values),
+    };
+    parameters.iter().map(one).collect()
 }

@@ -104,7 +104,14 @@ impl HostWeight {
         }
     }
 
-    /// On a device, as it is.
+    /// On a device as the weight of a linear layer, in the order in which that reads it.
+    pub(super) fn upload_for_products(self, device: &Device) -> Result<Weight> {
+        let (rows, cols, precision) = (self.rows, self.cols, self.precision());
+        let values = Matrix::new(rows, cols, self.into_f32())?;
+        Weight::for_inference(device, precision, &values)
+    }
+
+    /// On a device, row after row.
     pub(super) fn upload(&self, device: &Device) -> Result<Weight> {
         let mut weight = Weight::zeros(device, self.precision(), self.rows, self.cols)?;
         let (words, scales) = weight.parts_mut();

@@ -163,7 +163,7 @@ impl<R: Read + Seek> Loader<'_, R> {
             bias.extend(read(name, "bias", &vector)?.into_f32());
         }
         Ok(Dense {
-            weight: weight.upload(self.device)?,
+            weight: weight.upload_for_products(self.device)?,
             bias: self.device.upload(1, bias.len(), &bias)?,
         })
     }

@@ -68,6 +68,10 @@ impl Default for TrainConfig {
 
 /// Learning rate where the start carries every latent coordinate by a pair of units, or is random.
 const PAIRED_RATE: f32 = 2e-3;
+/// Hidden width up to which that rate holds. AdamW moves every weight by about the rate, so the sum
+/// over a wider layer moves by more: beyond, the rate falls as the width grows (Yang and others,
+/// "Tensor Programs V", 2022).
+const PAIRED_WIDTH: usize = 512;
 /// Learning rate where some coordinates ride on a shifted unit: each of its weights is multiplied
 /// by that shift, and at the higher rate training loses what the start gave.
 const SHIFTED_RATE: f32 = 1e-4;
@@ -75,15 +79,26 @@ const SHIFTED_RATE: f32 = 1e-4;
 impl TrainConfig {
     /// The defaults for an architecture. It starts as PCA where it can, which is not promised for
     /// `sn727`; the learning rate is lower where a spectral start has fewer than two units for
-    /// each latent coordinate. `init` is the caller's wish, if there is one.
+    /// each latent coordinate, and in wide layers. `init` is the caller's wish, if there is one.
     pub fn suited_to(arch: &Arch, init: Option<Init>) -> Self {
         let usual = if arch.variant() == Variant::Plain { Init::Spectral } else { Init::Random };
         let init = init.unwrap_or(usual);
         let hidden = || (1..arch.layers()).filter(|i| *i != arch.latent_index());
         let shifted = hidden().any(|i| arch.widths()[i] < 2 * arch.latent());
-        let learning_rate =
-            if init == Init::Spectral && shifted { SHIFTED_RATE } else { PAIRED_RATE };
+        let widest = hidden().map(|i| arch.widths()[i]).max().unwrap_or(PAIRED_WIDTH);
+        let learning_rate = if init == Init::Spectral && shifted {
+            SHIFTED_RATE
+        } else {
+            PAIRED_RATE * (PAIRED_WIDTH as f32 / widest as f32).min(1.0)
+        };
         Self { init, learning_rate, ..Self::default() }
+    }
+
+    /// Every setting by its name. By way of text, so that 0.0005 does not become an f64 of many
+    /// digits.
+    pub fn fields(&self) -> serde_json::Map<String, serde_json::Value> {
+        let text = serde_json::to_string(self).expect("numbers and words");
+        serde_json::from_str(&text).expect("what was just written")
     }
 
     /// Refuses settings that make no sense, naming the flag.
@@ -165,6 +180,8 @@ mod tests {
             |s, init| TrainConfig::suited_to(&Arch::family_b(s).unwrap(), Some(init)).learning_rate;
         assert_eq!(rate(256, Init::Spectral), SHIFTED_RATE);
         assert_eq!(rate(384, Init::Spectral), PAIRED_RATE);
+        assert_eq!(rate(512, Init::Spectral), PAIRED_RATE);
+        assert_eq!(rate(2048, Init::Spectral), PAIRED_RATE / 4.0);
         assert_eq!(rate(256, Init::Random), PAIRED_RATE);
         let sn727 = Arch::family_b(256).unwrap().with_variant(Variant::Sn727).unwrap();
         assert_eq!(TrainConfig::suited_to(&sn727, None).init, Init::Random);

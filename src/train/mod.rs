@@ -5,6 +5,7 @@ mod checkpoint;
 mod config;
 mod loss;
 mod order;
+mod result;
 mod start;
 mod step;
 mod trainer;

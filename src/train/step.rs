@@ -1,13 +1,12 @@
 //! One training step on a device: the batch, its losses and gradients, the optimiser.
 
-use crate::arch::Precision;
 use crate::device::{Device, Tensor};
 use crate::error::Result;
 use crate::kernels::Weight;
 use crate::kernels::adamw::{AdamW, adamw};
 use crate::kernels::squared_norm::squared_norm;
 use crate::matrix::Matrix;
-use crate::student::{Activations, Graph, Parameters, forward, upload};
+use crate::student::{Activations, Graph, Parameters, forward};
 use crate::train::backward::{Gradients, Rooms};
 use crate::train::loss::{LossRoom, Losses, Objective, StepRecord};
 
@@ -48,7 +47,11 @@ impl Step {
         let shapes = arch.parameters();
         let blank = || shapes.iter().map(|p| device.zeros(p.rows, p.cols)).collect::<Result<_>>();
         let moments = [blank()?, blank()?];
-        let parameters = upload(device, parameters, Precision::F32)?;
+        let parameters = parameters
+            .values()
+            .iter()
+            .map(|values| Weight::from_rows(device, values))
+            .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             gradients: Gradients::new(device, &graph, &parameters, batch)?,
             activations: Activations::new(device, &graph, batch, true)?,

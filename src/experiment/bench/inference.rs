@@ -131,7 +131,7 @@ async fn warm(
     let mut room = student.activations(batch)?;
     let vectors = input(batch, arch.input());
     device.write(room.input_mut(), vectors.data())?;
-    let timing = measure(options.seconds, async |calls| {
+    let timing = measure(options, async |calls| {
         for _ in 0..calls {
             student.forward_on_device(&mut room, |_| ())?;
             device.wait().await?;
@@ -140,7 +140,7 @@ async fn warm(
     })
     .await?;
     let with_transfer = match options.transfer {
-        true => Some(transfer(&student, &mut room, &vectors, options.seconds).await?),
+        true => Some(transfer(&student, &mut room, &vectors, options).await?),
         false => None,
     };
     let gpu_us = gpu_clock(&student, &mut room).await?;
@@ -172,10 +172,10 @@ async fn transfer(
     student: &Student,
     room: &mut Activations,
     vectors: &Matrix,
-    seconds: f64,
+    options: &BenchOptions,
 ) -> Result<Timing> {
     let device = student.device();
-    measure(seconds, async |calls| {
+    measure(options, async |calls| {
         for _ in 0..calls {
             device.write(room.input_mut(), vectors.data())?;
             student.forward_on_device(room, |_| ())?;

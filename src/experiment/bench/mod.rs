@@ -7,8 +7,12 @@ mod training;
 
 pub use inference::bench_inference;
 pub use report::{BenchReport, ColdStart, InferenceRow, NoteTime, Skipped, TrainingRow};
+pub(crate) use timing::measure;
 pub use timing::{Timing, quantile};
 pub use training::bench_training;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::arch::{Arch, Precision, Variant};
 use crate::error::{Error, Result};
@@ -26,12 +30,16 @@ pub struct BenchOptions {
     pub transfer: bool,
     /// Vectors of a training step.
     pub training_batch: usize,
-    /// Seconds of samples behind each figure; five samples are taken in any case.
+    /// Seconds of samples behind each figure.
     pub seconds: f64,
+    /// Samples that are taken in any case, one at least.
+    pub samples: usize,
     /// Bytes that may be used, if known: what needs more is left out and said to be.
     pub available: Option<u64>,
     /// The most that the device can do in f32, in FLOP/s, to give the share that is reached.
     pub peak_flops: Option<f64>,
+    /// Set by another thread or a callback to end a measurement between two calls.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for BenchOptions {
@@ -42,8 +50,10 @@ impl Default for BenchOptions {
             transfer: false,
             training_batch: 256,
             seconds: 1.0,
+            samples: 5,
             available: None,
             peak_flops: None,
+            stop: Arc::default(),
         }
     }
 }

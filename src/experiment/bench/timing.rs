@@ -1,9 +1,12 @@
 //! The loop that every figure comes from.
 
+use std::sync::atomic::Ordering;
+
 use serde::Serialize;
 use web_time::{Duration, Instant};
 
-use crate::error::Result;
+use super::BenchOptions;
+use crate::error::{Error, Result};
 
 /// The longest warm-up, unless a single call takes longer.
 const WARM_UP: Duration = Duration::from_millis(200);
@@ -11,8 +14,6 @@ const WARM_UP: Duration = Duration::from_millis(200);
 const SAMPLE: Duration = Duration::from_millis(2);
 /// Calls of one sample at most: something may be faster than a clock can tell.
 const MOST_CALLS: usize = 1 << 20;
-/// Samples behind a figure at least.
-const FEWEST: usize = 5;
 /// Consecutive samples within this share of one another are a stable time.
 const STABLE: f64 = 0.02;
 
@@ -60,12 +61,16 @@ pub fn quantile(ascending: &[f64], share: f64) -> f64 {
 }
 
 /// Times `run(calls)`, which makes so many calls and waits for the last: first until the time is
-/// stable or a fifth of a second is over, then for `seconds` and five samples at least.
-pub(super) async fn measure(
-    seconds: f64,
+/// stable or a fifth of a second is over, then for `seconds` and as many samples as
+/// `options` wants at least. Ends with [`Error::Cancelled`] when told to stop.
+pub(crate) async fn measure(
+    options: &BenchOptions,
     mut run: impl AsyncFnMut(usize) -> Result<()>,
 ) -> Result<Timing> {
     let mut timed = async |calls: usize| -> Result<Duration> {
+        if options.stop.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
         let start = Instant::now();
         run(calls).await?;
         Ok(start.elapsed())
@@ -85,7 +90,8 @@ pub(super) async fn measure(
     }
     let mut samples = Vec::new();
     let began = Instant::now();
-    while samples.len() < FEWEST || began.elapsed().as_secs_f64() < seconds {
+    while samples.len() < options.samples.max(1) || began.elapsed().as_secs_f64() < options.seconds
+    {
         samples.push(timed(calls).await?);
     }
     Ok(Timing::of(samples, calls))
@@ -100,7 +106,14 @@ fn more_calls(calls: usize, took: Duration) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
+
+    fn options(seconds: f64) -> BenchOptions {
+        BenchOptions { seconds, ..BenchOptions::default() }
+    }
 
     #[test]
     fn quantiles_by_hand() {
@@ -123,19 +136,23 @@ mod tests {
     #[test]
     fn short_calls_are_timed_together_and_five_samples_are_taken() {
         let mut calls = 0u64;
-        let timing = pollster::block_on(measure(0.0, async |n| {
+        let timing = pollster::block_on(measure(&options(0.0), async |n| {
             calls += n as u64;
             Ok(())
         }))
         .unwrap();
-        assert_eq!(timing.samples, FEWEST);
+        assert_eq!(timing.samples, 5);
         assert!(timing.calls_per_sample > 1000, "{timing:?}");
-        assert!(calls > (FEWEST * timing.calls_per_sample) as u64);
+        assert!(calls > (5 * timing.calls_per_sample) as u64);
     }
 
     #[test]
     fn errors_end_it() {
         let fail = async |_: usize| Err(crate::Error::Cancelled);
-        assert!(pollster::block_on(measure(1.0, fail)).is_err());
+        assert!(pollster::block_on(measure(&options(1.0), fail)).is_err());
+        let fine = async |_: usize| Ok(());
+        let stop = BenchOptions { stop: Arc::new(AtomicBool::new(true)), ..options(1.0) };
+        let stopped = pollster::block_on(measure(&stop, fine));
+        assert!(matches!(stopped, Err(Error::Cancelled)));
     }
 }

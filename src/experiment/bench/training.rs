@@ -67,7 +67,7 @@ async fn step(device: &Device, arch: &Arch, options: &BenchOptions) -> Result<Tr
     let mut trainer = Trainer::new(device, arch, &config, Arc::new(data)).await?;
     let per_epoch = trainer.steps_per_epoch();
     let steps = if device.is_gpu() { GPU_STEPS.min(per_epoch - 2) } else { 1 };
-    let timing = measure(options.seconds, async |calls| {
+    let timing = measure(options, async |calls| {
         for _ in 0..calls {
             trainer.advance(Budget::steps(steps)).await?;
         }

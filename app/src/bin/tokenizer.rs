@@ -1,0 +1,5 @@
+//! The tokenizer in the browser.
+
+fn main() {
+    lnsp_app::tokenizer::start();
+}

@@ -1,0 +1,5 @@
+//! The compute worker.
+
+fn main() {
+    lnsp_app::worker::start();
+}

@@ -1,0 +1,319 @@
+//! The note's claims, each with its verdict: what can be counted at once, what can be measured
+//! when the visitor asks.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use js_sys::ArrayBuffer;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use lnsp::device::DeviceChoice;
+use lnsp::experiment::claims::{Finding, Method, Standing, counted, method};
+use lnsp::note::{CLAIMS, Claim, Place};
+use lnsp::number::decimal;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+
+use super::address::Address;
+use super::download;
+use super::html::{Markup, escape};
+use super::job::{Job, JobBar};
+use super::lane::Lanes;
+use crate::protocol::{Failure, TestClaim};
+
+/// Seconds of samples behind each figure.
+const SECONDS: f64 = 0.3;
+/// The bundled vectors, for claims that train; fetched when one is tested.
+const VECTORS: &str = "./data/vectors_train_20k.safetensors";
+/// What that file sends.
+const VECTORS_MB: &str = "15.4 MB";
+/// Of these, so many are trained on.
+const MOST_VECTORS: usize = 2000;
+
+/// What was found, by the claim's name.
+type Findings = BTreeMap<String, Finding>;
+
+/// The claims by what they are about.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Speed", &["inference-", "law-latency", "full-attention", "mobile"]),
+    ("Size", &["transformer-layer", "gpt", "parameters-", "sn727-size", "l3-cache"]),
+    ("Training", &["training-", "sn727-memory", "law-memory", "sn727-stability"]),
+    (
+        "Which size to take",
+        &["next-step", "sweet-spot", "maximum", "goldilocks", "ceiling", "special"],
+    ),
+    ("Score and strategy", &["sn727-score", "phase-", "tune-"]),
+];
+
+/// The view.
+#[component]
+pub fn Claims() -> impl IntoView {
+    let address = Address::use_it();
+    let tests = Tests::new();
+    let cache = address.text("cache", "");
+    let findings = move || tests.findings(cache_bytes(&cache.get()));
+    view! {
+        <h2>"Claims"</h2>
+        <p class="lead">
+            "What the note claims, and what comes of it when it is counted or measured on this \
+             device. " {move || meaning(&findings())}
+        </p>
+        <p class="aside">
+            "Where the note spoke of its MacBook M4, another machine proves it neither right nor \
+             wrong: both figures stand side by side."
+        </p>
+        <div class="row">
+            <button type="button" id="test-all" disabled=move || tests.job.running()
+                on:click=move |_| tests.all()>"Measure all that need no download"</button>
+            <button type="button" on:click=move |_| {
+                let all: Vec<Finding> = untrack(findings).into_values().collect();
+                download::save_text("lnsp-claims.json", "application/json", &download::json(&all));
+            }>"Save JSON"</button>
+            <JobBar job=tests.job />
+        </div>
+        <form class="controls" on:submit=|event| event.prevent_default()>
+            <label>"Last cache of your processor, MB "
+                <input type="number" id="cache" min="0" step="any" prop:value=cache
+                    on:change=move |event| address.set("cache", &event_target_value(&event), "") />
+            </label>
+        </form>
+        <div on:click=move |event| tests.click(&event)>
+            <Markup class="claims" label="Claims of the note"
+                html=move || html(&findings(), tests.job.running()) />
+        </div>
+    }
+}
+
+/// Megabytes as the visitor writes them; whole ones and tenths.
+fn cache_bytes(text: &str) -> Option<u64> {
+    let (whole, tenths) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+    let whole: u64 = whole.parse().ok()?;
+    let tenth = u64::from(tenths.chars().next()?.to_digit(10)?);
+    whole.checked_mul(1_000_000)?.checked_add(100_000 * tenth)
+}
+
+/// The tests of this visit.
+#[derive(Clone, Copy)]
+struct Tests {
+    address: Address,
+    job: Job,
+    measured: RwSignal<Findings>,
+}
+
+impl Tests {
+    fn new() -> Self {
+        Self {
+            address: Address::use_it(),
+            job: Job::new(Lanes::use_it().measure),
+            measured: RwSignal::default(),
+        }
+    }
+
+    /// Everything known: what can be counted, and what was measured.
+    fn findings(self, cache: Option<u64>) -> Findings {
+        let counted = CLAIMS.iter().filter_map(|claim| counted(claim, cache));
+        let mut all: Findings = counted.map(|one| (one.id.clone(), one)).collect();
+        all.extend(self.measured.get());
+        all
+    }
+
+    /// One listener for all buttons: the list is written as text.
+    fn click(self, event: &web_sys::MouseEvent) {
+        let target = event.target().and_then(|t| t.dyn_into::<web_sys::HtmlElement>().ok());
+        let id = target.and_then(|element| element.dataset().get("claim"));
+        let claim = CLAIMS.iter().find(|claim| Some(claim.id) == id.as_deref());
+        let Some(claim) = claim else { return };
+        if method(claim) == Method::Train {
+            self.train(claim);
+        } else {
+            self.test(VecDeque::from([claim]));
+        }
+    }
+
+    fn all(self) {
+        self.test(CLAIMS.iter().filter(|claim| method(claim) == Method::Measure).collect());
+    }
+
+    fn question(self, claim: &Claim) -> TestClaim {
+        TestClaim {
+            id: claim.id.into(),
+            device: untrack(|| self.address.read("device", DeviceChoice::Auto).to_string()),
+            seconds: SECONDS,
+            vectors: MOST_VECTORS,
+        }
+    }
+
+    fn keep(self, finding: Finding) {
+        self.measured.update(|all| {
+            all.insert(finding.id.clone(), finding);
+        });
+    }
+
+    /// One claim after the other, until one is stopped.
+    fn test(self, mut claims: VecDeque<&'static Claim>) {
+        let Some(claim) = claims.pop_front() else { return };
+        self.job.run(self.question(claim), move |outcome| {
+            let stopped = matches!(outcome, Err(Failure::Cancelled));
+            if let Ok(finding) = outcome {
+                self.keep(finding);
+            }
+            if !stopped {
+                self.test(claims);
+            }
+        });
+    }
+
+    /// Fetches the vectors and trains.
+    fn train(self, claim: &'static Claim) {
+        spawn_local(async move {
+            let outcome = vectors().await;
+            match outcome {
+                Ok(buffer) => self.job.run_with(self.question(claim), &[buffer], move |outcome| {
+                    if let Ok(finding) = outcome {
+                        self.keep(finding);
+                    }
+                }),
+                Err(failure) => self.job.fail(failure),
+            }
+        });
+    }
+}
+
+/// The bundled vectors, as they are sent.
+async fn vectors() -> Result<ArrayBuffer, Failure> {
+    let failed = |_| Failure::Error(format!("{VECTORS} could not be fetched; are you offline?"));
+    let response = JsFuture::from(window().fetch_with_str(VECTORS)).await.map_err(failed)?;
+    let response: web_sys::Response = response.dyn_into().map_err(failed)?;
+    if !response.ok() {
+        return Err(Failure::Error(format!("{VECTORS}: the server says {}", response.status())));
+    }
+    let bytes = JsFuture::from(response.array_buffer().map_err(failed)?).await.map_err(failed)?;
+    bytes.dyn_into().map_err(failed)
+}
+
+/// What the list means, in a sentence.
+fn meaning(findings: &Findings) -> String {
+    let of = |standing| findings.values().filter(|one| one.standing == standing).count();
+    let open = CLAIMS.len() - findings.len();
+    format!(
+        "Of {} claims {} hold, {} do not, {} are about another device, {} leave nothing to \
+         compare; {open} wait to be measured.",
+        CLAIMS.len(),
+        of(Standing::Holds),
+        of(Standing::Fails),
+        of(Standing::OtherDevice),
+        of(Standing::CannotCompare)
+    )
+}
+
+fn html(findings: &Findings, running: bool) -> String {
+    let mut out = String::new();
+    for (title, prefixes) in GROUPS {
+        out += &format!("<h3>{title}</h3>");
+        let of_group = |claim: &&Claim| prefixes.iter().any(|prefix| claim.id.starts_with(prefix));
+        for claim in CLAIMS.iter().filter(of_group) {
+            out += &item(claim, findings.get(claim.id), running);
+        }
+    }
+    out
+}
+
+fn item(claim: &Claim, finding: Option<&Finding>, running: bool) -> String {
+    let figure = match claim.figure {
+        Some(value) => format!("{} {}", short(value), claim.unit),
+        None => String::new(),
+    };
+    let about = claim.width.map_or(String::new(), |width| format!("S = {width}"));
+    let mut facts: Vec<String> = [about, figure].into_iter().filter(|t| !t.is_empty()).collect();
+    if !matches!(claim.place, Place::Arithmetic | Place::Unstated) {
+        facts.push(claim.place.to_string());
+    }
+    if !claim.reading.is_empty() {
+        facts.push(claim.reading.into());
+    }
+    let mut out = format!(
+        "<article class=\"claim\" id=\"claim-{}\"><h4>“{}”</h4><p class=\"aside\">{}</p>",
+        claim.id,
+        escape(claim.statement),
+        escape(&facts.join("; "))
+    );
+    match finding {
+        Some(finding) => out += &result(finding),
+        None => out += "<p class=\"verdict open\">not measured yet</p>",
+    }
+    let disabled = if running { " disabled" } else { "" };
+    let label = match method(claim) {
+        Method::Measure => "Measure here".to_string(),
+        Method::Train => format!("Train here (fetches {VECTORS_MB})"),
+        _ => return out + "</article>",
+    };
+    out + &format!(
+        "<p class=\"buttons\"><button type=\"button\" id=\"test-{0}\" data-claim=\"{0}\" \
+         aria-label=\"{label}: {1}\"{disabled}>{label}</button></p></article>",
+        claim.id,
+        escape(claim.statement)
+    )
+}
+
+fn result(finding: &Finding) -> String {
+    let class = match finding.standing {
+        Standing::Holds => "ok",
+        Standing::Fails => "off",
+        Standing::OtherDevice | Standing::CannotCompare => "open",
+    };
+    let figures = match (finding.note, finding.ours) {
+        (Some(note), Some(ours)) => {
+            format!(": the note {}, here {} {}", short(note), short(ours), finding.unit)
+        }
+        (None, Some(ours)) => format!(": {} {}", short(ours), finding.unit),
+        _ => String::new(),
+    };
+    let device = match finding.device.as_str() {
+        "" => String::new(),
+        device => format!(" <span class=\"aside\">({})</span>", escape(device)),
+    };
+    format!(
+        "<p class=\"verdict {class}\">{}{}{device}</p><p>{}</p>",
+        finding.standing.words(),
+        escape(&figures),
+        escape(&finding.words)
+    )
+}
+
+/// Three digits or so.
+fn short(value: f64) -> String {
+    let digits = match value.abs() {
+        v if v >= 100.0 || v == 0.0 => 0,
+        v if v >= 10.0 => 1,
+        v if v >= 1.0 => 2,
+        v if v >= 0.01 => 3,
+        _ => 5,
+    };
+    let text = decimal(value, digits);
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_claim_stands_in_one_group() {
+        for claim in CLAIMS {
+            let groups =
+                GROUPS.iter().filter(|(_, all)| all.iter().any(|p| claim.id.starts_with(p)));
+            assert_eq!(groups.count(), 1, "{}", claim.id);
+        }
+    }
+
+    #[test]
+    fn figures_are_short_and_a_cache_is_read() {
+        assert_eq!([25.0, 0.1, 0.029, 2.2].map(short), ["25", "0.1", "0.029", "2.2"]);
+        assert_eq!(cache_bytes("16"), Some(16_000_000));
+        assert_eq!(cache_bytes("4.5"), Some(4_500_000));
+        assert_eq!(cache_bytes("-1"), None);
+        assert_eq!(cache_bytes("x.y"), None);
+    }
+}

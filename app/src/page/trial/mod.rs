@@ -1,0 +1,141 @@
+//! Try: sentences or vectors before and after compression, code beside code.
+
+mod picture;
+mod result;
+mod source;
+mod teacher;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use self::result::{Outcome, Results};
+use self::source::{Chosen, Source, SourceForm};
+use super::address::Address;
+use super::job::{Job, JobBar};
+use super::lane::Lanes;
+use crate::protocol::{CompareCodes, Examples, LoadExamples, TRAINED_HERE, VectorSet};
+
+/// Students that ship with the page: name, what to call it, megabytes.
+const STUDENTS: [(&str, &str, &str); 3] = [
+    ("default-256", "S = 256, int8 weights", "0.3 MB"),
+    ("student-512", "S = 512, f16 weights", "1.2 MB"),
+    ("student-1024", "S = 1024, f16 weights", "2.4 MB"),
+];
+/// Sentences that are shown one by one, at most.
+pub(super) const MOST_SHOWN: usize = 24;
+
+/// The view.
+#[component]
+pub fn Try() -> impl IntoView {
+    let address = Address::use_it();
+    let lanes = Lanes::use_it();
+    let job = Job::new(lanes.work);
+    let device = address.text("device", "auto");
+    let students = address.text("students", STUDENTS[0].0);
+    let source = Source::new(address);
+    let outcome = RwSignal::new(None::<Outcome>);
+    let compare = move |chosen: Chosen| {
+        spawn_local(async move {
+            let names = students.get_untracked();
+            let question = CompareCodes {
+                device: device.get_untracked(),
+                set: chosen.set,
+                shown: chosen.shown.clone(),
+                students: names.split(',').filter(|n| !n.is_empty()).map(Into::into).collect(),
+            };
+            if let Ok(answered) = job.ask(lanes.work, question, &chosen.buffers).await {
+                outcome.set(Some(Outcome { compared: answered.answer, texts: chosen.texts }));
+            }
+        });
+    };
+    // The examples at once, so that there is something to see.
+    spawn_local(async move {
+        let found = job.ask(lanes.work, LoadExamples, &[]).await;
+        if let Ok(answered) = found {
+            source.examples.set(answered.answer);
+            if source.kind.get_untracked() == VectorSet::Examples {
+                compare(source.chosen_examples());
+            }
+        }
+    });
+    let go = move |_| match source.kind.get_untracked() {
+        VectorSet::Examples => compare(source.chosen_examples()),
+        VectorSet::Dropped => {
+            if let Some(chosen) = source.chosen_file() {
+                compare(chosen);
+            }
+        }
+        VectorSet::Typed => spawn_local(async move {
+            if let Some(chosen) = teacher::embed(job, lanes, source, &device.get_untracked()).await
+            {
+                compare(chosen);
+            }
+        }),
+    };
+    let ready = move || {
+        !job.running()
+            && match source.kind.get() {
+                VectorSet::Examples => source.examples.with(|e: &Examples| !e.topics.is_empty()),
+                VectorSet::Typed => source.sentences().len() > 1,
+                VectorSet::Dropped => source.file.with(Option::is_some),
+            }
+    };
+    view! {
+        <h2>"Try"</h2>
+        <p class="lead">
+            "A student stores a sentence's vector in fewer bytes. See which neighbours it keeps, \
+             beside plain ways to spend the same bytes."
+        </p>
+        <SourceForm source job />
+        <fieldset>
+            <legend>"Students"</legend>
+            <div class="row">
+                {STUDENTS.map(|(name, title, size)| view! {
+                    <Pick name label=format!("{title} ({size})") list="students" usual=STUDENTS[0].0 />
+                })}
+                <Pick name=TRAINED_HERE label="the one trained here".into() list="students"
+                    usual=STUDENTS[0].0 />
+            </div>
+        </fieldset>
+        <div class="row">
+            <button type="button" id="compare" class="first" disabled=move || !ready() on:click=go>
+                "Compare"
+            </button>
+            <JobBar job />
+        </div>
+        <Results outcome />
+    }
+}
+
+/// A checkbox that puts a name into a list of the address, or takes it out.
+#[component]
+fn Pick(
+    /// The name in the list.
+    #[prop(into)]
+    name: String,
+    /// What it says.
+    label: String,
+    /// The list's name in the address.
+    list: &'static str,
+    /// The list where the address says nothing.
+    usual: &'static str,
+) -> impl IntoView {
+    let address = Address::use_it();
+    let names = address.text(list, usual);
+    let is_in = {
+        let name = name.clone();
+        move || names.with(|names| names.split(',').any(|one| one == name))
+    };
+    let change = move |event| {
+        let old = names.get_untracked();
+        let mut new: Vec<&str> =
+            old.split(',').filter(|one| *one != name && !one.is_empty()).collect();
+        if event_target_checked(&event) {
+            new.push(&name);
+        }
+        address.set(list, &new.join(","), usual);
+    };
+    view! {
+        <label class="pick"><input type="checkbox" prop:checked=is_in on:change=change />{label}</label>
+    }
+}

@@ -1,0 +1,251 @@
+//! Trying students: the vectors at hand, the students and the baselines, side by side.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use lnsp::arch::{Precision, TEACHER_WIDTH};
+use lnsp::codes::{Code, Fitted, Storage, TRANSFORM_BYTES};
+use lnsp::device::Device;
+use lnsp::experiment::{Kind, Reference, StudentCode};
+use lnsp::format::{ReadOptions, open_bytes};
+use lnsp::source::{BadRows, VectorSource, read_to_matrix};
+use lnsp::student::{Student, StudentFile};
+use lnsp::{Error, Matrix, Result};
+
+use super::fetch::fetch;
+use super::{Core, Reply, Task};
+use crate::protocol::{
+    CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples, MOST_COMPARED,
+    TRAINED_HERE, Topic, VectorSet,
+};
+
+/// Numbers of a latent of every student here.
+const LATENT: usize = TEACHER_WIDTH / 2;
+/// Bits a coordinate of the rotated codes.
+const BITS: [u8; 3] = [4, 2, 1];
+/// Seed of their rotation, as in `lnsp eval`.
+const SEED: u64 = 727;
+
+/// What trying needs, each fetched when first asked for.
+#[derive(Default)]
+pub struct TrialRoom {
+    examples: Option<(Examples, Matrix)>,
+    fitted: Option<(Fitted, Vec<Box<dyn Code>>)>,
+    students: BTreeMap<String, StudentFile>,
+    /// Students on the device of this generation.
+    on_device: BTreeMap<String, (u32, Rc<Student>)>,
+    dropped: Option<DroppedVectors>,
+}
+
+/// A file of the visitor's.
+#[derive(Clone)]
+pub(super) struct DroppedVectors {
+    pub(super) name: String,
+    pub(super) rows: Arc<Matrix>,
+}
+
+impl TrialRoom {
+    /// The visitor's file, if there is one.
+    pub(super) fn dropped(&self) -> Option<DroppedVectors> {
+        self.dropped.clone()
+    }
+
+    /// The student that was trained here, as it is now.
+    pub(super) fn set_trained(&mut self, file: StudentFile) {
+        self.students.insert(TRAINED_HERE.into(), file);
+        self.on_device.remove(TRAINED_HERE);
+    }
+
+    async fn examples(&mut self, task: &Task) -> Result<&(Examples, Matrix)> {
+        if self.examples.is_none() {
+            let text = fetch("./examples/examples.txt", "the examples", None, task).await?;
+            let name = "./examples/examples.safetensors";
+            let bytes = fetch(name, "the examples' vectors", None, task).await?;
+            let vectors = read(name, &bytes)?.0;
+            let examples = topics(&String::from_utf8_lossy(&text));
+            let sentences: usize = examples.topics.iter().map(|t| t.sentences.len()).sum();
+            if sentences != vectors.rows() {
+                return Err(Error::format(
+                    name,
+                    format!("holds {} vectors for {sentences} sentences", vectors.rows()),
+                ));
+            }
+            self.examples = Some((examples, vectors));
+        }
+        Ok(self.examples.as_ref().expect("just filled"))
+    }
+
+    async fn fetch_fitted(&mut self, task: &Task) -> Result<()> {
+        if self.fitted.is_none() {
+            let name = "./students/baselines.safetensors";
+            let bytes = fetch(name, "the baselines", None, task).await?;
+            task.progress(None, "preparing the baselines");
+            let fitted = Fitted::from_bytes(name, &bytes)?;
+            let codes = fitted.codes(LATENT, &BITS, &TRANSFORM_BYTES, SEED)?;
+            self.fitted = Some((fitted, codes));
+        }
+        Ok(())
+    }
+
+    async fn student(
+        &mut self,
+        name: &str,
+        device: &Device,
+        generation: u32,
+        task: &Task,
+    ) -> Result<Rc<Student>> {
+        if let Some((made_for, student)) = self.on_device.get(name)
+            && *made_for == generation
+        {
+            return Ok(student.clone());
+        }
+        if !self.students.contains_key(name) {
+            if name == TRAINED_HERE {
+                return Err(Error::invalid(
+                    "students",
+                    "none was trained here yet: train one, or leave it out",
+                ));
+            }
+            let address = format!("./students/{name}.safetensors");
+            let bytes = fetch(&address, "the student", None, task).await?;
+            self.students.insert(name.into(), StudentFile::from_bytes(&address, &bytes)?);
+        }
+        let parameters = &self.students[name].parameters;
+        let student = Rc::new(Student::new(device, parameters, Precision::F32)?);
+        self.on_device.insert(name.into(), (generation, student.clone()));
+        Ok(student)
+    }
+}
+
+/// Lines that begin with # name topics, the others are sentences.
+fn topics(text: &str) -> Examples {
+    let mut topics: Vec<Topic> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match line.strip_prefix('#') {
+            Some(name) => topics.push(Topic { name: name.trim().into(), ..Topic::default() }),
+            None => {
+                if topics.is_empty() {
+                    topics.push(Topic::default());
+                }
+                topics.last_mut().expect("one at least").sentences.push(line.into());
+            }
+        }
+    }
+    Examples { topics }
+}
+
+/// The usable vectors in the bytes of a file, and what was left out.
+fn read(name: &str, bytes: &[u8]) -> Result<(Matrix, Option<String>)> {
+    let reader = open_bytes(name, bytes, &ReadOptions::default())?;
+    let mut source = VectorSource::new(reader, Some(TEACHER_WIDTH), BadRows::Skip)?;
+    let rows = read_to_matrix(&mut source, None)?;
+    let skipped = source.skipped();
+    Ok((rows, (skipped.total() > 0).then(|| skipped.to_string())))
+}
+
+/// Answers [`LoadExamples`].
+pub(super) async fn examples(core: &mut Core, _: LoadExamples, task: &Task) -> Result<Reply> {
+    Reply::of(&core.trial.examples(task).await?.0)
+}
+
+/// Answers [`DropVectors`].
+pub(super) fn drop_vectors(core: &mut Core, question: DropVectors, task: &Task) -> Result<Reply> {
+    let DropVectors { name } = question;
+    let bytes = task.buffer(0).unwrap_or_default();
+    let (rows, left_out) = read(&name, &bytes)?;
+    if rows.rows() < 2 {
+        return Err(Error::format(name, "holds one vector; neighbours need at least two"));
+    }
+    let answer = Dropped { name: name.clone(), rows: rows.rows(), left_out };
+    core.trial.dropped = Some(DroppedVectors { name, rows: Arc::new(rows) });
+    Reply::of(&answer)
+}
+
+/// The vectors of a set, and what is to be said about them.
+async fn vectors(core: &mut Core, set: VectorSet, task: &Task) -> Result<(Matrix, Vec<String>)> {
+    match set {
+        VectorSet::Examples => Ok((core.trial.examples(task).await?.1.clone(), Vec::new())),
+        VectorSet::Typed => {
+            let bytes = task.buffer(0).unwrap_or_default();
+            let values: Vec<f32> = bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            let mut all = Matrix::new(values.len() / TEACHER_WIDTH, TEACHER_WIDTH, values)?;
+            all.append(&core.trial.examples(task).await?.1)?;
+            Ok((all, Vec::new()))
+        }
+        VectorSet::Dropped => {
+            let Some(DroppedVectors { rows, .. }) = core.trial.dropped() else {
+                return Err(Error::invalid(
+                    "vectors",
+                    "the file is no longer here (the worker was started anew): choose it again",
+                ));
+            };
+            let most = rows.rows().min(MOST_COMPARED);
+            let note = (most < rows.rows()).then(|| {
+                format!("Compared among the first {most} of {} vectors of the file.", rows.rows())
+            });
+            Ok((rows.slice_rows(0, most), note.into_iter().collect()))
+        }
+    }
+}
+
+/// Answers [`CompareCodes`].
+pub(super) async fn compare(core: &mut Core, question: CompareCodes, task: &Task) -> Result<Reply> {
+    let (vectors, mut notes) = vectors(core, question.set, task).await?;
+    let device = core.devices.get(question.device.parse()?, TEACHER_WIDTH).await?;
+    let generation = core.devices.generation();
+    core.trial.fetch_fitted(task).await?;
+    let reference = Reference::new(vectors, &question.shown)?;
+    let mut kept = Vec::new();
+    for name in &question.students {
+        let student = core.trial.student(name, &device, generation, task).await?;
+        task.progress(None, &format!("{name} on {} vectors", reference.vectors().rows()));
+        let (fitted, _) = core.trial.fitted.as_ref().expect("fetched above");
+        let mut storages = vec![("f32 latents", Storage::F32)];
+        match fitted.student(name) {
+            Some(int8) => storages.push(("int8 latents", int8)),
+            // What was trained here has no ranges of its own yet; the vectors at hand give them.
+            None if name == TRAINED_HERE => {
+                let latents = student.encode(reference.vectors()).await?;
+                storages.push(("int8 latents", Storage::int8(&latents)?));
+                notes.push(
+                    "The int8 ranges of the student trained here come from the vectors compared."
+                        .into(),
+                );
+            }
+            None => {}
+        }
+        for (what, storage) in storages {
+            let code = StudentCode::latents(&format!("{name}, {what}"), student.clone(), storage);
+            kept.push(reference.kept(Kind::Student, &code.encode(reference.vectors()).await?)?);
+            task.check().await?;
+        }
+    }
+    let (fitted, codes) = core.trial.fitted.as_ref().expect("fetched above");
+    for code in codes {
+        task.progress(None, &code.name());
+        kept.push(reference.kept(Kind::Baseline, &code.encode(reference.vectors())?)?);
+        task.check().await?;
+    }
+    Reply::of(&Compared {
+        side_by_side: reference.side_by_side(kept)?,
+        device: device.name(),
+        fitted_on: fitted.training_set.clone(),
+        notes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_and_their_sentences() {
+        let found = topics("first\n# A\none\n\n two \n#B\n# C\nthree");
+        let names: Vec<_> = found.topics.iter().map(|t| (&*t.name, t.sentences.len())).collect();
+        assert_eq!(names, [("", 1), ("A", 2), ("B", 0), ("C", 1)]);
+    }
+}

@@ -1,0 +1,78 @@
+// What the page sends over the wire, in brotli bytes, and whether it keeps to its limits.
+//
+//   node scripts/size-gate.mjs [dist]
+//
+// Files are counted as a server with brotli at its best sends them (quality 11, the largest
+// window that a browser takes). Every file of dist/ belongs to one part: a file of no part
+// makes the gate fail, so that nothing slips past it.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { argv, exit } from 'node:process';
+import { brotliCompressSync, constants } from 'node:zlib';
+
+const KB = 1000;
+
+/** Part, its limit (null: asked for by the visitor, shown only), and the names of its files. */
+const PARTS = [
+  ['worker with the core', 300 * KB, /^worker[^/]*\.(js|wasm)$/],
+  ['tokenizer', 900 * KB, /^tokenizer[^/]*\.(js|wasm|json)$/],
+  ['default student (int8)', 330 * KB, /^students\/default[^/]*\.safetensors$/],
+  ['page shell', 120 * KB, /^([^/]*\.(html|css|js|wasm|svg|ico|webmanifest)|snippets\/.*\.js)$/],
+  ['on request: students, vectors', null, /^(students|data|examples|teacher)\//],
+  ['read by other sites only', null, /^[^/]*\.(png|txt|xml)$/],
+];
+
+function files(folder, prefix = '') {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory()
+      ? files(join(folder, entry.name), `${prefix}${entry.name}/`)
+      : [`${prefix}${entry.name}`],
+  );
+}
+
+/** Bytes over the wire; what has no limit is compressed in a hurry. */
+function wire(path, limited) {
+  const bytes = readFileSync(path);
+  return brotliCompressSync(bytes, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: limited ? 11 : 4,
+      [constants.BROTLI_PARAM_LGWIN]: 24,
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+    },
+  }).length;
+}
+
+const dist = argv[2] ?? 'dist';
+const parts = PARTS.map(([name, limit, pattern]) => ({ name, limit, pattern, raw: 0, sent: 0 }));
+let wrong = 0;
+const rows = [];
+for (const file of files(dist).sort()) {
+  const part = parts.find(({ pattern }) => pattern.test(file));
+  const path = join(dist, file);
+  const raw = statSync(path).size;
+  const sent = wire(path, part?.limit !== null);
+  rows.push([file, raw, sent]);
+  if (part) {
+    part.raw += raw;
+    part.sent += sent;
+  } else {
+    console.error(`error: ${file} belongs to no part: name it in scripts/size-gate.mjs`);
+    wrong += 1;
+  }
+}
+
+const kb = (bytes) => (bytes / KB).toFixed(1).padStart(9);
+console.log(`${'file'.padEnd(44)}${'KB'.padStart(9)}${'brotli'.padStart(9)}`);
+for (const [file, raw, sent] of rows) console.log(`${file.padEnd(44)}${kb(raw)}${kb(sent)}`);
+console.log(`\n${'part'.padEnd(44)}${'KB'.padStart(9)}${'brotli'.padStart(9)}${'limit'.padStart(9)}`);
+for (const { name, limit, raw, sent } of parts) {
+  const over = limit !== null && sent > limit;
+  // A part that the page cannot do without must be there.
+  const absent = raw === 0 && (name === 'page shell' || name === 'worker with the core');
+  if (over || absent) wrong += 1;
+  const verdict = over ? '  TOO BIG' : absent ? '  MISSING' : '';
+  const shown = limit === null ? '        -' : kb(limit);
+  console.log(`${name.padEnd(44)}${kb(raw)}${kb(sent)}${shown}${verdict}`);
+}
+exit(wrong === 0 ? 0 : 1);

@@ -1,0 +1,208 @@
+// Trying students as a visitor does: the bundled sentences at once, files good and bad, prices,
+// neighbours; with and without WebGPU.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { violations } from './support/axe.mjs';
+import { BASE, KINDS, ROOT, launch, screenshot, serveDist, visit } from './support/browser.mjs';
+import { scratch, teacherSite } from './support/native.mjs';
+
+const EXAMPLES = join(ROOT, 'www', 'examples', 'examples.safetensors');
+
+/** Waits for a comparison; answers the rows of the table of codes. */
+async function codes(page) {
+  const table = page.getByRole('region', { name: 'Codes', exact: true });
+  await table.getByRole('row').nth(3).waitFor({ timeout: 60_000 });
+  const rows = await table.getByRole('row').all();
+  return Promise.all(
+    rows.slice(1).map(async (row) => {
+      const cells = await row.locator('th, td').allInnerTexts();
+      const number = (text) => Number(text.replace(/[^0-9.-]/g, ''));
+      const [name, ...rest] = cells;
+      const [bytes, million, kept, cosine, price, saved] = rest.map(number);
+      return { name: name.trim(), bytes, million, kept, cosine, price, saved };
+    }),
+  );
+}
+
+/** Gives a file to the page, and waits until it was looked at. */
+async function choose(page, name, buffer) {
+  await page.getByLabel('a file of mine').check();
+  await page.locator('#file').setInputFiles({ name, mimeType: 'application/octet-stream', buffer });
+}
+
+for (const kind of Object.keys(KINDS)) {
+  describe(`try, ${kind}`, { timeout: 240_000 }, () => {
+    const device = kind === 'webgpu' ? 'gpu' : 'cpu';
+    let browser;
+    let server;
+    let opened;
+    before(async () => {
+      browser = await launch(kind);
+      server = await serveDist();
+      opened = await visit(browser, server, { hash: `#try?device=${device}` });
+    });
+    after(async () => {
+      await browser?.close();
+      await server?.close();
+    });
+
+    test('the bundled sentences are compared without a click', async () => {
+      const { page } = opened;
+      const found = await codes(page);
+      const code = (name) => found.find((row) => row.name === name);
+      const teacher = code('teacher');
+      assert.deepEqual([teacher.bytes, teacher.kept], [1536, 10]);
+      for (const [name, bytes] of [
+        ['teacher int8', 384],
+        ['PCA-192, uncentred, int8', 192],
+        ['default-256, int8 latents', 192],
+        ['rotated teacher, 1 bit', 48],
+        ['PCA transform coding, 24 bytes', 24],
+      ]) {
+        assert.equal(code(name)?.bytes, bytes, name);
+        assert.ok(code(name).kept > 3 && code(name).kept < 10.01, `${name}: ${code(name).kept}`);
+      }
+      assert.ok(code('teacher int8').kept > 9.5);
+      assert.ok(code('default-256, int8 latents').cosine > 0.85);
+      const meaning = await page.getByRole('region', { name: 'What it means' }).innerText();
+      assert.match(meaning, /With 192 bytes a vector instead of 1,536, [\d.]+ of 10 nearest/);
+      assert.match(meaning, /At 192 bytes a vector/);
+      // What is asked for at first is no more than this.
+      const asked = server.requests.filter((path) => /students|examples|teacher|data/.test(path));
+      const names = asked.map((path) => path.split('/').at(-1)).sort();
+      assert.deepEqual(names, [
+        'baselines.safetensors',
+        'default-256.safetensors',
+        'examples.safetensors',
+        'examples.txt',
+      ]);
+    });
+
+    test('pictures and neighbours, with marks besides colour', async () => {
+      const { page } = opened;
+      const maps = page.getByRole('region', { name: 'Cosine matrices' });
+      assert.equal(await maps.getByRole('img').count(), 5);
+      assert.match(await maps.getByRole('img').nth(4).getAttribute('aria-label'), /move/);
+      const near = page.getByRole('region', { name: 'Neighbours', exact: true });
+      assert.match(await near.innerText(), /new here/);
+      const before = await near.innerText();
+      await page.locator('#sentence').selectOption({ index: 4 });
+      assert.notEqual(await near.innerText(), before);
+      await page.getByLabel('rotated teacher, 2 bit').check();
+      assert.equal(await maps.getByRole('img').count(), 6);
+    });
+
+    test('prices follow the visitor and are in the address', async () => {
+      const { page } = opened;
+      await page.getByLabel('Vectors to store').fill('1000000000');
+      await page.getByLabel('Price of a GB').fill('2');
+      await page.keyboard.press('Tab');
+      const student = (await codes(page)).find((row) => row.name === 'default-256, int8 latents');
+      assert.deepEqual([student.price, student.saved], [384, 2688]);
+      assert.match(page.url(), /vectors=1000000000/);
+    });
+
+    test('other topics and another student', async () => {
+      const { page } = opened;
+      await page.getByLabel('Space').check();
+      await page.getByLabel(/S = 512/).check();
+      await page.locator('#compare').click();
+      const row = page.getByRole('row').filter({ hasText: 'student-512, int8 latents' });
+      await row.first().waitFor({ timeout: 60_000 });
+      await screenshot(page, `try-${kind}`);
+    });
+
+    test('a file of vectors; cut short, of another width, hostile or no vectors at all', async () => {
+      const { page } = opened;
+      const whole = readFileSync(EXAMPLES);
+      await choose(page, 'mine.safetensors', whole);
+      await page.getByText('mine.safetensors: 120 vectors.').waitFor();
+      await page.locator('#compare').click();
+      await page.getByText('Means over 120 vectors').waitFor({ timeout: 60_000 });
+
+      const header = (shape, bytes) => {
+        const text = JSON.stringify({
+          vectors: { dtype: 'F32', shape, data_offsets: [0, bytes] },
+        });
+        const length = Buffer.alloc(8);
+        length.writeBigUInt64LE(BigInt(text.length));
+        return Buffer.concat([length, Buffer.from(text)]);
+      };
+      const failed = page.locator('#try .job-failed');
+      for (const [name, buffer, words] of [
+        ['cut.safetensors', whole.subarray(0, whole.length / 2), /truncated/],
+        ['wide.safetensors', Buffer.concat([header([2, 8], 64), Buffer.alloc(64)]), /8 wide/],
+        ['huge.safetensors', header([2 ** 40, 384], 2 ** 50), /huge\.safetensors/],
+        ['long.safetensors', Buffer.from('ffffffffffffff7f7b7d', 'hex'), /long\.safetensors/],
+        ['words.npy', Buffer.from('these are no numbers at all'), /words\.npy/],
+        ['empty.npy', Buffer.alloc(0), /empty/],
+      ]) {
+        await choose(page, name, buffer);
+        await failed.filter({ hasText: words }).waitFor({ timeout: 20_000 });
+      }
+      // The good file is still there.
+      await page.locator('#compare').click();
+      await page.getByText('Means over 120 vectors').waitFor({ timeout: 60_000 });
+    });
+
+    test('nothing to complain about', async () => {
+      const { page, complaints } = opened;
+      assert.deepEqual(await violations(page), []);
+      await page.setViewportSize({ width: 360, height: 740 });
+      const wide = await page.evaluate('document.documentElement.scrollWidth');
+      assert.ok(wide <= 360, `${wide} pixels wide`);
+      await screenshot(page, `try-360-${kind}`);
+      assert.deepEqual(complaints, []);
+    });
+  });
+}
+
+describe('sentences of the visitor', { timeout: 300_000 }, () => {
+  let browser;
+  let server;
+  let site;
+  before(async () => {
+    site = scratch();
+    teacherSite(site.folder);
+    browser = await launch('cpu');
+    server = await serveDist({ [`${BASE}teacher/`]: site.folder });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+    site?.remove();
+  });
+
+  test('the size of the teacher is said first, then it is kept, then cleared', async () => {
+    const { page, complaints } = await visit(browser, server, { hash: '#try?device=cpu' });
+    await codes(page);
+    await page.getByLabel('my own sentences').check();
+    await page.getByText(/downloads it from this page's own server \(90\.9 MB\)/).waitFor();
+    const weights = () => server.requests.filter((path) => path.endsWith('/weights.safetensors'));
+    assert.equal(weights().length, 0);
+    await page
+      .locator('#sentences')
+      .fill('It rains on the mountains.\nA cat sleeps in the sun.\nStocks fell on Monday.\n');
+    await page.locator('#compare').click();
+    await page.getByText('Means over 123 vectors').waitFor({ timeout: 180_000 });
+    assert.equal(await page.locator('#sentence option').count(), 3);
+    const near = await page.getByRole('region', { name: 'Neighbours', exact: true }).innerText();
+    assert.match(near, /Snow fell on the mountains|rain/);
+    const kept = page.getByText(/kept in this browser from an earlier visit/);
+    await kept.waitFor();
+    assert.equal(weights().length, 1);
+    await screenshot(page, 'try-typed');
+
+    await page.reload();
+    await page.getByLabel('my own sentences').check();
+    await kept.waitFor();
+    await page.getByRole('button', { name: 'Clear the kept teacher' }).click();
+    await page.getByText(/downloads it from this page's own server/).waitFor();
+    assert.equal(weights().length, 1);
+    assert.deepEqual(complaints, []);
+  });
+});
