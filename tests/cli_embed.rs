@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use command::{lnsp, names, refuse, run, succeed, text, word};
 use lnsp::Matrix;
-use lnsp::format::{ReadOptions, VectorReader, files};
+use lnsp::format::{ReadOptions, files};
 use lnsp::source::read_to_matrix;
 use tempfile::TempDir;
 use tiny_teacher::{POSITIONS, WIDTH};

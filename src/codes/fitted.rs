@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(again.student("student-8"), None);
         let components = &again.basis.pca.components;
         let gram = matmul_nt(components, components);
-        let identity = |i: usize| if i % 25 == 0 { 1.0 } else { 0.0 };
+        let identity = |i: usize| if i.is_multiple_of(25) { 1.0 } else { 0.0 };
         assert!(gram.data().iter().enumerate().all(|(i, v)| (v - identity(i)).abs() < 1e-5));
 
         let exact: Box<dyn Code> =

@@ -33,6 +33,10 @@ pub(crate) enum Part {
     /// The weights.
     Weights,
     /// The tokenizer.
+    #[cfg_attr(
+        not(feature = "text"),
+        expect(dead_code, reason = "asked for by the tokenizer's own worker only")
+    )]
     Tokenizer,
 }
 

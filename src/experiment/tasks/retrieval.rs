@@ -299,7 +299,8 @@ mod tests {
             corpus += &format!("{{\"_id\": \"{i}\", \"text\": \"text {i}\"}}\n");
         }
         let (mut queries, mut qrels) = (String::new(), String::new());
-        let relevance = |q: usize, d: usize| ((d * 31 + q * 17) % 401 == 0) as usize * (1 + d % 3);
+        let relevance =
+            |q: usize, d: usize| (d * 31 + q * 17).is_multiple_of(401) as usize * (1 + d % 3);
         for q in 0..asked {
             queries += &format!("{{\"_id\": \"q{q}\", \"text\": \"query {q}\"}}\n");
             for d in (0..count).filter(|d| relevance(q, *d) > 0) {
