@@ -32,6 +32,11 @@ impl Job {
         self.current.get().is_some()
     }
 
+    /// As [`Self::running`], asked once: nothing follows when it changes.
+    pub fn running_now(self) -> bool {
+        self.current.get_untracked().is_some()
+    }
+
     /// Why the last work ended without an answer.
     pub fn failure(self) -> Option<Failure> {
         self.failure.get()
@@ -62,7 +67,7 @@ impl Job {
         buffers: &[ArrayBuffer],
         done: impl FnOnce(Result<Q::Answer, Failure>) + 'static,
     ) {
-        if self.current.get_untracked().is_some() {
+        if self.running_now() {
             return;
         }
         let outcome = self.ask(self.lane, question, buffers);
@@ -80,7 +85,7 @@ impl Job {
         question: Q,
         buffers: &[ArrayBuffer],
     ) -> impl Future<Output = Result<Answered<Q::Answer>, Failure>> + use<Q> {
-        let asked = self.current.get_untracked().is_none().then(|| {
+        let asked = (!self.running_now()).then(|| {
             self.failure.set(None);
             self.progress.set(Progress { share: None, text: "starting".into() });
             let (id, answer) =

@@ -162,7 +162,7 @@ fn table(settings: &Settings, results: &Results, running: bool) -> Table {
             "1,024: each",
             "held MB",
             "device",
-            "",
+            "measure",
         ],
         rows: rows
             .iter()

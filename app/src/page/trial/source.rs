@@ -107,6 +107,12 @@ impl Source {
     pub async fn take(self, file: File, job: Job, lanes: Lanes) {
         let name = file.name();
         self.refused.set(None);
+        if job.running_now() {
+            self.refused.set(Some(format!(
+                "{name}: the page is still at work; stop that, or give the file again afterwards"
+            )));
+            return;
+        }
         if file.size() > MOST_BYTES {
             self.refused.set(Some(format!(
                 "{name}: {:.0} MB are more than the page reads at once; use `lnsp eval` for it",
