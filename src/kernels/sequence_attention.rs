@@ -1,7 +1,9 @@
 //! Multi-head self-attention over sequences of different lengths, forward only.
 
+use pulp::{Simd, WithSimd};
+
 use crate::device::{
-    Device, Dispatch, Gpu, LANES, Tensor, Words, grid, only, par_parts, sums, vectorised, word,
+    Device, Dispatch, Gpu, LANES, Tensor, Words, grid, only, par_parts, sums, word,
 };
 use crate::error::{Error, Result};
 use crate::kernels::activation::exp_negative;
@@ -76,7 +78,7 @@ fn on_gpu(
 /// the sequence are laid out anew.
 const PIECE: usize = 64;
 /// Tokens whose scores are computed together: each key and value is loaded once for all of them.
-const ROWS: usize = 4;
+const ROWS: usize = 6;
 
 /// Some tokens of one sequence.
 #[derive(Clone, Copy)]
@@ -105,10 +107,8 @@ fn on_cpu(qkv: &Tensor, heads: usize, sequences: &Sequences, out: &mut Tensor) {
         &sizes,
         || shape.room(),
         |room, i, out| {
-            vectorised(
-                #[inline(always)]
-                || attend(&shape, qkv, pieces[i], room, out),
-            )
+            let piece = pieces[i];
+            pulp::Arch::new().dispatch(Attend { shape, qkv, piece, room, out });
         },
     );
 }
@@ -155,28 +155,34 @@ impl Shape {
 }
 
 /// Every head of the tokens of a piece.
-#[inline(always)]
-fn attend(shape: &Shape, qkv: &[f32], piece: Piece, room: &mut Room, out: &mut [f32]) {
-    let Shape { width, heads, head, .. } = *shape;
-    let triple = 3 * width;
-    let count = out.len() / width;
-    for h in 0..heads {
-        let part = |token: usize, which: usize| {
-            let at = token * triple + which * width + h * head;
-            &qkv[at..at + head]
-        };
-        lay_out(shape, piece, room, part);
-        let mut row = 0;
-        while row < count {
-            let q = |r: usize| part(piece.first + row + r, 0);
-            let out = &mut out[row * width..];
-            if row + ROWS <= count {
-                let q: [&[f32]; ROWS] = std::array::from_fn(q);
-                attend_rows(shape, piece.length, room, q, h, out);
-                row += ROWS;
-            } else {
-                attend_rows(shape, piece.length, room, [q(0)], h, out);
-                row += 1;
+struct Attend<'a> {
+    shape: Shape,
+    qkv: &'a [f32],
+    piece: Piece,
+    room: &'a mut Room,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Attend { shape, qkv, piece, room, out } = self;
+        let Shape { width, heads, head, .. } = shape;
+        let count = out.len() / width;
+        for h in 0..heads {
+            let part = |token: usize, which: usize| {
+                let at = token * 3 * width + which * width + h * head;
+                &qkv[at..at + head]
+            };
+            lay_out(&shape, piece, room, part);
+            for row in (0..count).step_by(ROWS) {
+                // The last query stands in for those that are missing.
+                let q = |r: usize| part(piece.first + (row + r).min(count - 1), 0);
+                let out = &mut out[row * width..];
+                let q = std::array::from_fn(q);
+                attend_rows(simd, &shape, piece.length, room, q, h, out);
             }
         }
     }
@@ -204,69 +210,86 @@ fn lay_out<'a>(
     }
 }
 
-/// The outputs of one head for `R` tokens with the queries `q`.
+/// The outputs of one head for the queries `q`, as far as `out` has rows.
 #[inline(always)]
-fn attend_rows<const R: usize>(
+fn attend_rows<S: Simd>(
+    simd: S,
     shape: &Shape,
     length: usize,
     room: &mut Room,
-    q: [&[f32]; R],
+    q: [&[f32]; ROWS],
     h: usize,
     out: &mut [f32],
 ) {
     let lanes = length.next_multiple_of(LANES);
-    let scores = &mut room.scores[..R * lanes];
-    for at in (0..lanes).step_by(LANES) {
-        let mut sums = [[0.0f32; LANES]; R];
-        for i in 0..shape.head {
-            let keys = room.keys[i * lanes + at..].first_chunk::<LANES>().expect("whole lanes");
-            for (sum, q) in sums.iter_mut().zip(q) {
-                let q = q[i];
-                for (s, k) in sum.iter_mut().zip(keys) {
-                    *s += q * k;
-                }
-            }
-        }
-        for (r, sum) in sums.iter().enumerate() {
-            for (score, s) in scores[r * lanes + at..].iter_mut().zip(sum) {
-                *score = shape.scale * s;
-            }
-        }
-    }
-    let mut shares = [0.0; R];
+    let scores = &mut room.scores[..ROWS * lanes];
+    score(simd, shape, &room.keys[..shape.head * lanes], q, scores);
+    let mut shares = [0.0; ROWS];
     for (row, share) in scores.chunks_exact_mut(lanes).zip(&mut shares) {
-        *share = 1.0 / soften(row, length);
+        *share = 1.0 / soften(simd, row, length);
     }
-    for at in (0..shape.head_lanes).step_by(LANES) {
-        let mut sums = [[0.0f32; LANES]; R];
+    let scores: [&[f32]; ROWS] = std::array::from_fn(|r| &scores[r * lanes..][..length]);
+    let (values, _) = S::as_simd_f32s(&room.values[..length * shape.head_lanes]);
+    let vectors = shape.head_lanes / S::F32_LANES;
+    for v in 0..shape.head.div_ceil(S::F32_LANES) {
+        let mut sums = [simd.splat_f32s(0.0); ROWS];
         for t in 0..length {
-            let values = room.values[t * shape.head_lanes + at..].first_chunk::<LANES>();
-            let values = values.expect("whole lanes");
-            for (r, sum) in sums.iter_mut().enumerate() {
-                let p = scores[r * lanes + t];
-                for (s, v) in sum.iter_mut().zip(values) {
-                    *s += p * v;
-                }
+            let values = values[t * vectors + v];
+            for (sum, p) in sums.iter_mut().zip(scores) {
+                *sum = simd.mul_add_e_f32s(simd.splat_f32s(p[t]), values, *sum);
             }
         }
-        let here = LANES.min(shape.head - at);
-        for (r, (sum, share)) in sums.iter().zip(shares).enumerate() {
-            let start = r * shape.width + h * shape.head + at;
-            for (out, s) in out[start..start + here].iter_mut().zip(sum) {
-                *out = s * share;
+        let (first, end) = (v * S::F32_LANES, shape.head.min((v + 1) * S::F32_LANES));
+        let places = h * shape.head + first..h * shape.head + end;
+        for ((out, sum), share) in out.chunks_mut(shape.width).zip(sums).zip(shares) {
+            let sum = simd.mul_f32s(simd.splat_f32s(share), sum);
+            store(simd, sum, &mut out[places.clone()]);
+        }
+    }
+}
+
+/// The scaled products of queries with all keys.
+#[inline(always)]
+fn score<S: Simd>(simd: S, shape: &Shape, keys: &[f32], q: [&[f32]; ROWS], scores: &mut [f32]) {
+    let q = q.map(|q| &q[..shape.head]);
+    let ((keys, _), (scores, _)) = (S::as_simd_f32s(keys), S::as_mut_simd_f32s(scores));
+    let vectors = scores.len() / ROWS;
+    for v in 0..vectors {
+        let mut sums = [simd.splat_f32s(0.0); ROWS];
+        for i in 0..shape.head {
+            let keys = keys[i * vectors + v];
+            for (sum, q) in sums.iter_mut().zip(q) {
+                *sum = simd.mul_add_e_f32s(simd.splat_f32s(q[i]), keys, *sum);
             }
+        }
+        for (scores, sum) in scores.chunks_exact_mut(vectors).zip(sums) {
+            scores[v] = simd.mul_f32s(simd.splat_f32s(shape.scale), sum);
+        }
+    }
+}
+
+/// Writes the values of a vector, as many as `out` takes.
+#[inline(always)]
+fn store<S: Simd>(_: S, vector: S::f32s, out: &mut [f32]) {
+    match S::as_mut_simd_f32s(out).0 {
+        [whole] => *whole = vector,
+        _ => {
+            let mut values = [0.0; LANES];
+            S::as_mut_simd_f32s(&mut values).0[0] = vector;
+            out.copy_from_slice(&values[..out.len()]);
         }
     }
 }
 
 /// Replaces scores by `e^(score − largest)`, those beyond `length` by zero, and returns their sum.
 #[inline(always)]
-fn soften(scores: &mut [f32], length: usize) -> f32 {
-    let largest = scores[..length].iter().fold(f32::NEG_INFINITY, |a, s| a.max(*s));
-    for s in scores.iter_mut() {
-        // A score beyond the length is zero, which may be the larger.
-        *s = exp_negative((*s - largest).min(0.0));
-    }
+fn soften<S: Simd>(simd: S, scores: &mut [f32], length: usize) -> f32 {
+    scores[length..].fill(f32::NEG_INFINITY);
+    let (vectors, _) = S::as_simd_f32s(scores);
+    let none = simd.splat_f32s(f32::NEG_INFINITY);
+    let largest = vectors.iter().fold(none, |largest, v| simd.max_f32s(largest, *v));
+    let largest = simd.reduce_max_f32s(largest);
+    scores.iter_mut().for_each(|s| *s = exp_negative(*s - largest));
     scores[length..].fill(0.0);
     sums(
         scores,
