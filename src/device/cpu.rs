@@ -1,6 +1,11 @@
 //! The CPU device: its memory account and how its kernels share the cores.
 
+#[cfg(feature = "rayon")]
+use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
+
 use crate::device::Ledger;
+use crate::error::Result;
 
 /// The CPU. Kernels run when called, on all cores where the `rayon` feature is on.
 #[derive(Clone, Debug)]
@@ -20,6 +25,77 @@ impl Cpu {
     }
 }
 
+#[cfg(feature = "rayon")]
+thread_local! {
+    /// Whether this thread works on a block of [`in_blocks`].
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Cores that a kernel called now may use.
+pub(crate) fn cores() -> usize {
+    #[cfg(feature = "rayon")]
+    if !ALONE.get() {
+        return rayon::current_num_threads();
+    }
+    1
+}
+
+/// Calls `f` on every block of a larger work, on whatever core is free. A kernel that it calls runs
+/// on that core alone, so that the cores wait for each other once; of a single block it may use all
+/// cores.
+#[cfg(feature = "rayon")]
+pub(crate) fn in_blocks<T: Send>(
+    blocks: Vec<T>,
+    f: impl Fn(T) -> Result<()> + Send + Sync,
+) -> Result<()> {
+    use rayon::prelude::*;
+    if blocks.len() == 1 || cores() == 1 {
+        return blocks.into_iter().try_for_each(f);
+    }
+    blocks.into_par_iter().with_max_len(1).try_for_each(|block| {
+        ALONE.set(true);
+        let done = f(block);
+        ALONE.set(false);
+        done
+    })
+}
+
+/// Calls `f` on every block of a larger work.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn in_blocks<T>(blocks: Vec<T>, f: impl Fn(T) -> Result<()>) -> Result<()> {
+    blocks.into_iter().try_for_each(f)
+}
+
+/// Rooms that blocks work in, kept for those that come after: as many as there were blocks at a
+/// time.
+#[derive(Debug)]
+pub(crate) struct Rooms<R>(Mutex<Vec<R>>);
+
+impl<R> Rooms<R> {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// A free room, or what `new` makes where there is none that `fits`.
+    ///
+    /// # Errors
+    /// What `new` returns.
+    pub(crate) fn take(
+        &self,
+        fits: impl FnOnce(&R) -> bool,
+        new: impl FnOnce() -> Result<R>,
+    ) -> Result<R> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.filter(fits).map_or_else(new, Ok)
+    }
+
+    /// Frees a room.
+    pub(crate) fn give_back(&self, room: R) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+    }
+}
+
 /// Values below which a second core costs more than it brings.
 #[cfg(feature = "rayon")]
 const WORTH_SHARING: usize = 32 * 1024;
@@ -31,10 +107,10 @@ pub(crate) fn par_rows(data: &mut [f32], cols: usize, f: impl Fn(usize, &mut [f3
         return;
     }
     #[cfg(feature = "rayon")]
-    if data.len() >= WORTH_SHARING {
+    if data.len() >= WORTH_SHARING && cores() > 1 {
         use rayon::prelude::*;
         let rows = data.len() / cols;
-        let block = rows.div_ceil(2 * rayon::current_num_threads()).max(1);
+        let block = rows.div_ceil(2 * cores()).max(1);
         data.par_chunks_mut(block * cols).enumerate().for_each(|(i, part)| f(i * block, part));
         return;
     }
@@ -51,7 +127,7 @@ pub(crate) fn par_parts<R>(
     f: impl Fn(&mut R, usize, &mut [f32]) + Sync + Send,
 ) {
     #[cfg(feature = "rayon")]
-    if data.len() >= WORTH_SHARING && sizes.len() > 1 {
+    if data.len() >= WORTH_SHARING && sizes.len() > 1 && cores() > 1 {
         use rayon::prelude::*;
         let mut rest = data;
         let mut parts = Vec::with_capacity(sizes.len());
@@ -81,10 +157,10 @@ pub(crate) fn par_rows2(
         return;
     }
     #[cfg(feature = "rayon")]
-    if a.0.len().max(b.0.len()) >= WORTH_SHARING {
+    if a.0.len().max(b.0.len()) >= WORTH_SHARING && cores() > 1 {
         use rayon::prelude::*;
         let rows = a.0.len() / a.1;
-        let block = rows.div_ceil(2 * rayon::current_num_threads()).max(1);
+        let block = rows.div_ceil(2 * cores()).max(1);
         a.0.par_chunks_mut(block * a.1)
             .zip(b.0.par_chunks_mut(block * b.1))
             .enumerate()
@@ -98,10 +174,10 @@ pub(crate) fn par_rows2(
 /// where it pays.
 pub(crate) fn par_values3(all: [&mut [f32]; 3], f: impl Fn(usize, [&mut [f32]; 3]) + Sync) {
     #[cfg(feature = "rayon")]
-    if all[0].len() >= WORTH_SHARING {
+    if all[0].len() >= WORTH_SHARING && cores() > 1 {
         use rayon::prelude::*;
         let [a, b, c] = all;
-        let block = a.len().div_ceil(2 * rayon::current_num_threads());
+        let block = a.len().div_ceil(2 * cores());
         a.par_chunks_mut(block)
             .zip(b.par_chunks_mut(block))
             .zip(c.par_chunks_mut(block))

@@ -37,6 +37,11 @@ impl Words {
         Ok(words)
     }
 
+    /// Words that it can hold as it is.
+    pub(crate) fn room(&self) -> usize {
+        self.lines.capacity() * LANES
+    }
+
     /// Makes room for `len` words; what they hold is left from before, or zero.
     pub(crate) fn resize(&mut self, len: usize) -> &mut [f32] {
         self.lines.resize(len.div_ceil(LANES), Line([0.0; LANES]));

@@ -15,7 +15,7 @@ pub use gpu::{AdapterDescription, AdapterKind, Gpu, GpuOptions, list_adapters, s
 pub use ledger::{Ledger, MemoryUse};
 pub use tensor::Tensor;
 
-pub(crate) use cpu::{par_parts, par_rows, par_rows2, par_values3};
+pub(crate) use cpu::{Rooms, cores, in_blocks, par_parts, par_rows, par_rows2, par_values3};
 pub(crate) use gpu::{Dispatch, Rows, TILED_ROWS, cut_rows, grid, only, word};
 pub(crate) use lanes::{LANES, Words, dot, sums, vector_registers, vectorised};
 

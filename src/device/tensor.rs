@@ -62,6 +62,27 @@ impl Tensor {
         4 * self.len() as u64
     }
 
+    /// Whether the tensor of the CPU device has room for so many rows.
+    pub(crate) fn holds(&self, rows: usize) -> bool {
+        match &self.storage {
+            Storage::Host(buffer) => rows * self.cols <= buffer.words.room(),
+            Storage::Gpu(_) => false,
+        }
+    }
+
+    /// From now on the tensor of the CPU device has so many rows; what they hold is left from
+    /// before, or zero.
+    ///
+    /// # Panics
+    /// If it was made with fewer rows, or is on a GPU.
+    pub(crate) fn set_rows(&mut self, rows: usize) {
+        assert!(self.holds(rows), "{rows} rows in a tensor made as {:?}", self.shape());
+        if let Storage::Host(buffer) = &mut self.storage {
+            buffer.words.resize(rows * self.cols);
+        }
+        self.rows = rows;
+    }
+
     /// The words of a tensor of the CPU device.
     ///
     /// # Panics

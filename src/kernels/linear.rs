@@ -1,5 +1,7 @@
 //! A linear layer with its activation: `y = act(x · Wᵀ + b)`.
 
+use pulp::Simd;
+
 use crate::arch::{Activation, Precision};
 use crate::device::{Device, Dispatch, Gpu, TILED_ROWS, Tensor, cut_rows, grid, only, word};
 use crate::error::Result;
@@ -9,7 +11,7 @@ use crate::kernels::weight::shader_variant;
 use crate::kernels::{WeightRef, expect_shape};
 use crate::linalg::panels::OutRows;
 use crate::linalg::product::{
-    Operand, Out, Threads, WORTH_SHARING, multiply_packed, multiply_then,
+    Finish, Operand, Out, Threads, WORTH_SHARING, multiply_packed, multiply_then,
 };
 
 /// What follows the product.
@@ -132,14 +134,7 @@ fn on_cpu(
     if m == 1
         && let Some(panels) = weight.panels()
     {
-        linear_vector(
-            x,
-            panels,
-            y,
-            beside,
-            #[inline(always)]
-            |at, y, slope| after.apply(at, y, slope),
-        );
+        linear_vector(x, panels, y, beside, after);
         return;
     }
     let x = Operand::new(x, m, inputs);
@@ -148,15 +143,7 @@ fn on_cpu(
             let shared = m * inputs * outputs >= WORTH_SHARING;
             let threads = if shared { Threads::All } else { Threads::One };
             let out = OutRows { values: y, beside, stride: outputs, first: 0, accumulate: false };
-            multiply_packed(
-                x,
-                cut,
-                values,
-                out,
-                threads,
-                #[inline(always)]
-                |at, y, slope| after.apply(at, y, slope),
-            );
+            multiply_packed(x, cut, values, out, threads, after);
         }
         None => {
             let unpacked;
@@ -169,14 +156,7 @@ fn on_cpu(
             };
             let w = Operand::new(w, outputs, inputs).transposed();
             let out = Out { values: y, beside, accumulate: false };
-            multiply_then(
-                x,
-                w,
-                out,
-                Threads::All,
-                #[inline(always)]
-                |at, y, slope| after.apply(at, y, slope),
-            );
+            multiply_then(x, w, out, Threads::All, after);
         }
     }
 }
@@ -188,16 +168,15 @@ struct After<'a> {
     kind: Option<Activation>,
 }
 
-impl After<'_> {
-    /// For the piece of a row that starts at column `at`; the slope is empty if it is not wanted.
+impl Finish for After<'_> {
     #[inline(always)]
-    fn apply(self, at: usize, y: &mut [f32], slope: &mut [f32]) {
+    fn finish<S: Simd>(self, simd: S, at: usize, y: &mut [f32], slope: &mut [f32]) {
         if let Some(bias) = self.bias {
             y.iter_mut().zip(&bias[at..]).for_each(|(y, b)| *y += b);
         }
         match self.kind {
-            Some(kind) if slope.is_empty() => apply(kind, y, None),
-            Some(kind) => apply(kind, y, Some(slope)),
+            Some(kind) if slope.is_empty() => apply(simd, kind, y, None),
+            Some(kind) => apply(simd, kind, y, Some(slope)),
             None => {}
         }
     }

@@ -5,7 +5,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::device::LANES;
 use crate::linalg::panels::{Cut, DEPTH, Panel, Values, widen_f16};
-use crate::linalg::product::{Threads, in_parts};
+use crate::linalg::product::{Finish, Threads, in_parts};
 
 /// Weights above which the panels are shared between the cores.
 const SHARED: usize = 1 << 21;
@@ -15,16 +15,14 @@ const SUMS: usize = 8;
 /// Vectors in a row of a panel at most.
 const WIDEST: usize = 4;
 
-/// `y = W · x` with the weight in panels, and then `finish(column, values, beside)`.
-pub(crate) fn linear_vector<F>(
+/// `y = W · x` with the weight in panels, with what follows.
+pub(crate) fn linear_vector(
     x: &[f32],
     (cut, values): (Cut, Values<'_>),
     y: &mut [f32],
     beside: &mut [f32],
-    finish: F,
-) where
-    F: Fn(usize, &mut [f32], &mut [f32]) + Copy + Sync,
-{
+    finish: impl Finish,
+) {
     let threads = if x.len() * y.len() >= SHARED { Threads::All } else { Threads::One };
     let columns = match threads {
         Threads::All => cut.panel_columns(),
@@ -51,7 +49,7 @@ struct Product<'a, F> {
     finish: F,
 }
 
-impl<F: Fn(usize, &mut [f32], &mut [f32]) + Copy> WithSimd for Product<'_, F> {
+impl<F: Finish> WithSimd for Product<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -74,7 +72,7 @@ impl<F: Fn(usize, &mut [f32], &mut [f32]) + Copy> WithSimd for Product<'_, F> {
             let at = panel.first - first;
             y[at..at + panel.count].copy_from_slice(&sums[..panel.count]);
         }
-        finish(first, y, beside);
+        finish.finish(simd, first, y, beside);
     }
 }
 

@@ -7,14 +7,14 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use crate::device::{LANES, Words, vectorised};
-use crate::linalg::product::{Operand, Threads, in_parts};
-use crate::linalg::tile::{LeftRows, NO_SUMS, ROWS, panel_columns, tile};
+use crate::linalg::product::{Finish, Operand, Threads, in_parts};
+use crate::linalg::tile::{COLUMNS, LeftRows, ROWS, SumRows, panel_columns, tile};
 
 /// Rows of the right side that a core goes through at a time: long sums are kinder to f32 in parts,
 /// and a tile's share of the left side stays in the nearest cache.
-pub(crate) const DEPTH: usize = 256;
+pub(crate) const DEPTH: usize = 384;
 /// Columns that a core goes through at a time: that much of the right side stays in its own cache.
-const BLOCK_COLUMNS: usize = 512;
+const BLOCK_COLUMNS: usize = 384;
 
 /// How a right side of `depth × columns` is cut. The last panel has as many columns as are left,
 /// rounded up to whole vectors; what is beyond is zero.
@@ -182,17 +182,14 @@ pub(crate) struct OutRows<'a> {
     pub(crate) accumulate: bool,
 }
 
-/// Every row of `left` times every panel, on this core. `finish(column, values, beside)` is called
-/// on each finished piece of a row.
-pub(crate) fn multiply_panels<F>(
+/// Every row of `left` times every panel, on this core, with what follows.
+pub(crate) fn multiply_panels(
     left: Operand<'_, f32>,
     cut: Cut,
     right: Values<'_>,
     out: OutRows<'_>,
-    finish: F,
-) where
-    F: Fn(usize, &mut [f32], &mut [f32]) + Copy,
-{
+    finish: impl Finish,
+) {
     assert_eq!((left.cols, out.values.len()), (cut.depth, left.rows * out.stride));
     let mut wide = WIDE.take();
     pulp::Arch::new().dispatch(Product { left, cut, right, out, finish, wide: &mut wide });
@@ -213,7 +210,7 @@ struct Product<'a, F> {
     wide: &'a mut Words,
 }
 
-impl<F: Fn(usize, &mut [f32], &mut [f32]) + Copy> WithSimd for Product<'_, F> {
+impl<F: Finish> WithSimd for Product<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -249,18 +246,18 @@ enum Block<'a> {
 
 /// One block of the depth and the columns, for all rows.
 #[inline(always)]
-fn block<S: Simd, F: Fn(usize, &mut [f32], &mut [f32]) + Copy>(
+fn block<S: Simd>(
     simd: S,
     left: Operand<'_, f32>,
     cut: Cut,
     right: Block<'_>,
     (columns, depth): (Range<usize>, Range<usize>),
     out: &mut OutRows<'_>,
-    finish: F,
+    finish: impl Finish,
 ) {
     let (from_zero, last) = (depth.start == 0 && !out.accumulate, depth.end == cut.depth);
     let mut gathered = [0.0; ROWS * DEPTH];
-    let mut sums = NO_SUMS;
+    let mut narrow = [0.0; ROWS * COLUMNS];
     for row in (0..left.rows).step_by(ROWS) {
         let rows = ROWS.min(left.rows - row);
         let tile_left = left_rows(left, row, rows, depth.clone(), &mut gathered);
@@ -274,21 +271,33 @@ fn block<S: Simd, F: Fn(usize, &mut [f32], &mut [f32]) + Copy>(
                     &values[start..at]
                 }
             };
-            tile(simd, tile_left, values, panel.width, &mut sums);
-            for (r, sums) in sums[..rows].iter().enumerate() {
-                let at = (row + r) * out.stride + out.first + panel.first;
-                let values = &mut out.values[at..at + panel.count];
-                if from_zero {
-                    values.copy_from_slice(&sums[..panel.count]);
-                } else {
-                    values.iter_mut().zip(sums).for_each(|(v, s)| *v += s);
+            let first = row * out.stride + out.first + panel.first;
+            let places = (0..rows).map(|r| first + r * out.stride);
+            // Of a narrower panel, whole vectors of sums would go beyond the row.
+            let whole = panel.count == panel.width;
+            let sums = match whole {
+                true => SumRows {
+                    values: &mut out.values[first..],
+                    stride: out.stride,
+                    add: !from_zero,
+                },
+                false => SumRows { values: &mut narrow, stride: COLUMNS, add: false },
+            };
+            tile(simd, tile_left, values, panel.width, sums);
+            if !whole {
+                for (sums, at) in narrow.chunks_exact(COLUMNS).zip(places.clone()) {
+                    let values = out.values[at..at + panel.count].iter_mut().zip(sums);
+                    values.for_each(|(v, s)| *v = if from_zero { *s } else { *v + s });
                 }
-                if last {
+            }
+            if last {
+                for at in places {
                     let beside = match out.beside.is_empty() {
                         true => &mut [],
                         false => &mut out.beside[at..at + panel.count],
                     };
-                    finish(out.first + panel.first, values, beside);
+                    let values = &mut out.values[at..at + panel.count];
+                    finish.finish(simd, out.first + panel.first, values, beside);
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! Matrix products on the CPU: in f32 over panels, tile by tile; in f64 by the `gemm` crate.
 
-use crate::device::Words;
+use pulp::Simd;
+
+use crate::device::{Words, cores};
 use crate::linalg::panels::{Cut, OutRows, Values, multiply_panels, pack};
 use crate::linalg::tile::ROWS;
 use crate::matrix::Matrix;
@@ -30,7 +32,7 @@ impl Scalar for f64 {}
 pub enum Threads {
     /// The calling thread alone: for products inside a parallel loop.
     One,
-    /// All of rayon's threads, where the feature is on.
+    /// All of rayon's threads, where the feature is on; one inside of a block of a larger work.
     All,
 }
 
@@ -38,9 +40,8 @@ impl Threads {
     /// How many there are.
     fn count(self) -> usize {
         match self {
-            #[cfg(feature = "rayon")]
-            Threads::All => rayon::current_num_threads(),
-            _ => 1,
+            Threads::One => 1,
+            Threads::All => cores(),
         }
     }
 }
@@ -48,7 +49,7 @@ impl Threads {
 /// Calls `f` on every part, each on whatever core is free.
 pub(crate) fn in_parts<T: Send>(parts: Vec<T>, threads: Threads, f: impl Fn(T) + Send + Sync) {
     #[cfg(feature = "rayon")]
-    if threads == Threads::All && parts.len() > 1 {
+    if threads.count() > 1 && parts.len() > 1 {
         use rayon::prelude::*;
         // One at a time: parts are few, and a core may be slower than another.
         parts.into_par_iter().with_max_len(1).for_each(f);
@@ -144,7 +145,7 @@ impl sealed::Sealed for f64 {
     ) {
         let parallelism = match threads {
             #[cfg(feature = "rayon")]
-            Threads::All => gemm::Parallelism::Rayon(0),
+            Threads::All if threads.count() > 1 => gemm::Parallelism::Rayon(0),
             _ => gemm::Parallelism::None,
         };
         // SAFETY: the three slices are as long as their shapes and strides say (checked by
@@ -183,24 +184,34 @@ impl sealed::Sealed for f32 {
         accumulate: bool,
         threads: Threads,
     ) {
-        multiply_then(
-            a,
-            b,
-            Out { values: out, beside: &mut [], accumulate },
-            threads,
-            |_, _, _| {},
-        );
+        multiply_then(a, b, Out { values: out, beside: &mut [], accumulate }, threads, Done);
     }
 }
 
 /// What a product writes: `m × n` values, row after row.
 pub(crate) struct Out<'a> {
-    /// The product, and then what `finish` makes of it.
+    /// The product, and then what [`Finish`] makes of it.
     pub(crate) values: &'a mut [f32],
-    /// What `finish` writes besides, of the same shape, or nothing.
+    /// What [`Finish`] writes besides, of the same shape, or nothing.
     pub(crate) beside: &'a mut [f32],
     /// Whether the product is added to what is there.
     pub(crate) accumulate: bool,
+}
+
+/// What follows a product, on each piece of a row as soon as it is whole, while it is in the cache.
+pub(crate) trait Finish: Copy + Sync {
+    /// `values` start at the column `at` of the product; `beside` are the values written with
+    /// them, or empty. It must be `#[inline(always)]`.
+    fn finish<S: Simd>(self, simd: S, at: usize, values: &mut [f32], beside: &mut [f32]);
+}
+
+/// Nothing follows.
+#[derive(Clone, Copy)]
+struct Done;
+
+impl Finish for Done {
+    #[inline(always)]
+    fn finish<S: Simd>(self, _: S, _: usize, _: &mut [f32], _: &mut [f32]) {}
 }
 
 /// Values of a right side that are packed at a time.
@@ -213,17 +224,14 @@ thread_local! {
     static PANELS: std::cell::Cell<Words> = std::cell::Cell::default();
 }
 
-/// As [`multiply`] in f32; `finish(column, values, beside)` is then called on every piece of a row
-/// while it is in the cache. It must be `#[inline(always)]`.
-pub(crate) fn multiply_then<F>(
+/// As [`multiply`] in f32, with what follows.
+pub(crate) fn multiply_then(
     a: Operand<'_, f32>,
     b: Operand<'_, f32>,
     out: Out<'_>,
     threads: Threads,
-    finish: F,
-) where
-    F: Fn(usize, &mut [f32], &mut [f32]) + Copy + Sync,
-{
+    finish: impl Finish,
+) {
     let (n, k) = (b.cols, b.rows);
     let Out { values, beside, accumulate } = out;
     let panel = Cut::new(k, n).panel_columns();
@@ -241,19 +249,18 @@ pub(crate) fn multiply_then<F>(
 }
 
 /// Every row of `a` times panels, the rows shared between the cores; as [`multiply_then`].
-pub(crate) fn multiply_packed<F>(
+pub(crate) fn multiply_packed(
     a: Operand<'_, f32>,
     cut: Cut,
     right: Values<'_>,
     out: OutRows<'_>,
     threads: Threads,
-    finish: F,
-) where
-    F: Fn(usize, &mut [f32], &mut [f32]) + Copy + Sync,
-{
+    finish: impl Finish,
+) {
     let OutRows { values, beside, stride, first, accumulate } = out;
     // Each part widens its panels anew, hence one a core then; else more, for cores that differ.
-    let parts = threads.count() * if right.narrow() { 1 } else { 4 };
+    let cores = threads.count();
+    let parts = if cores == 1 || right.narrow() { cores } else { 4 * cores };
     let rows = a.rows.div_ceil(parts).next_multiple_of(ROWS).max(2 * ROWS);
     let mut besides = beside.chunks_mut(rows * stride);
     let parts = values

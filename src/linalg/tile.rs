@@ -11,13 +11,7 @@ pub(super) const ROWS: usize = 6;
 /// the left fill most of 32 registers; where there are 16, six times two fill those.
 const VECTORS: usize = 4;
 /// Columns of a tile at most.
-const COLUMNS: usize = VECTORS * LANES;
-
-/// The sums of a tile, row after row.
-pub(super) type Sums = [[f32; COLUMNS]; ROWS];
-
-/// Room for the sums of a tile.
-pub(super) const NO_SUMS: Sums = [[0.0; COLUMNS]; ROWS];
+pub(super) const COLUMNS: usize = VECTORS * LANES;
 
 /// Columns of a full panel for vectors of this kind.
 pub(super) const fn panel_columns<S: Simd>() -> usize {
@@ -37,18 +31,28 @@ pub(super) struct LeftRows<'a> {
     pub(super) col_stride: usize,
 }
 
-/// `sums[r][c] = Σ_k left[r][k] · panel[k][c]`; the panel has rows of `columns` values, a multiple
-/// of the vector's.
+/// Where a tile's sums go.
+pub(super) struct SumRows<'a> {
+    /// From the first value of the first row on.
+    pub(super) values: &'a mut [f32],
+    /// From a value to the one below.
+    pub(super) stride: usize,
+    /// Whether they are added to what is there.
+    pub(super) add: bool,
+}
+
+/// `sums[r][c] = Σ_k left[r][k] · panel[k][c]`, or `+=`; the panel has rows of `columns` values, a
+/// multiple of the vector's, and so many values of each row of sums are written.
 ///
 /// # Panics
-/// If the left side is shorter than the panel is deep.
+/// If the left side is shorter than the panel is deep, or the sums do not fit.
 #[inline(always)]
 pub(super) fn tile<S: Simd>(
     simd: S,
     left: LeftRows<'_>,
     panel: &[f32],
     columns: usize,
-    sums: &mut Sums,
+    sums: SumRows<'_>,
 ) {
     let vectors = columns / S::F32_LANES;
     let full = panel_columns::<S>() / S::F32_LANES;
@@ -62,7 +66,7 @@ pub(super) fn tile<S: Simd>(
 }
 
 #[inline(always)]
-fn rows<S: Simd, const V: usize>(simd: S, left: LeftRows<'_>, panel: &[f32], sums: &mut Sums) {
+fn rows<S: Simd, const V: usize>(simd: S, left: LeftRows<'_>, panel: &[f32], sums: SumRows<'_>) {
     match left.rows {
         6 => accumulate::<S, 6, V>(simd, left, panel, sums),
         5 => accumulate::<S, 5, V>(simd, left, panel, sums),
@@ -79,17 +83,15 @@ fn accumulate<S: Simd, const R: usize, const V: usize>(
     simd: S,
     left: LeftRows<'_>,
     panel: &[f32],
-    sums: &mut Sums,
+    sums: SumRows<'_>,
 ) {
     let (vectors, rest) = S::as_simd_f32s(panel);
     debug_assert!(rest.is_empty());
     let (steps, _) = vectors.as_chunks::<V>();
     let (row, col) = (left.row_stride, left.col_stride);
-    let Some(last) = steps.len().checked_sub(1) else {
-        sums.iter_mut().for_each(|s| s.fill(0.0));
-        return;
-    };
-    assert!((R - 1) * row + last * col < left.values.len());
+    if let Some(last) = steps.len().checked_sub(1) {
+        assert!((R - 1) * row + last * col < left.values.len());
+    }
     let mut total = [[simd.splat_f32s(0.0); V]; R];
     for (k, step) in steps.iter().enumerate() {
         for (r, total) in total.iter_mut().enumerate() {
@@ -101,8 +103,10 @@ fn accumulate<S: Simd, const R: usize, const V: usize>(
             }
         }
     }
-    for (sums, total) in sums.iter_mut().zip(&total) {
-        let (sums, _) = S::as_mut_simd_f32s(sums);
-        sums[..V].copy_from_slice(total);
+    for (r, total) in total.iter().enumerate() {
+        let row = &mut sums.values[r * sums.stride..][..V * S::F32_LANES];
+        for (sum, total) in S::as_mut_simd_f32s(row).0.iter_mut().zip(total) {
+            *sum = if sums.add { simd.add_f32s(*sum, *total) } else { *total };
+        }
     }
 }

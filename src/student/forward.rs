@@ -64,6 +64,20 @@ impl Activations {
         Ok(Self { values, kept })
     }
 
+    /// From now on for batches of so many rows, at most as many as it was made for; on the CPU.
+    pub(super) fn set_rows(&mut self, rows: usize) {
+        self.values.iter_mut().for_each(|value| value.set_rows(rows));
+        for kept in &mut self.kept {
+            match kept {
+                Kept::Nothing => {}
+                Kept::Slope(tensor) | Kept::Statistics(tensor) => tensor.set_rows(rows),
+                Kept::Attention { qkv, probabilities, mixed } => {
+                    [qkv, probabilities, mixed].into_iter().for_each(|t| t.set_rows(rows));
+                }
+            }
+        }
+    }
+
     /// The batch that goes in.
     pub fn input_mut(&mut self) -> &mut Tensor {
         &mut self.values[0]

@@ -1,11 +1,14 @@
 //! A student ready for inference, its parameters, its start and its file.
 
+mod batch;
+mod blocks;
 mod file;
 mod forward;
 mod graph;
 mod init;
 mod parameters;
 
+pub use batch::Batch;
 pub use file::{StudentFile, StudentInfo, TEACHER};
 pub use forward::{Activations, Kept, forward};
 pub use graph::{Graph, Op};
@@ -14,8 +17,10 @@ pub use parameters::Parameters;
 
 use std::cell::RefCell;
 
+use blocks::Blocks;
+
 use crate::arch::{Arch, ParameterShape, Precision};
-use crate::device::{Device, Tensor};
+use crate::device::{Device, Tensor, breathe};
 use crate::error::{Error, Result};
 use crate::kernels::Weight;
 use crate::matrix::Matrix;
@@ -32,7 +37,14 @@ pub struct Student {
     graph: Graph,
     weights: Vec<Weight>,
     /// Room for the last batch size, kept so that equal batches allocate nothing.
-    room: RefCell<Option<Activations>>,
+    room: RefCell<Option<Room>>,
+}
+
+/// What a batch passes through.
+#[derive(Debug)]
+enum Room {
+    Whole(Activations),
+    Blocks(Blocks),
 }
 
 impl Student {
@@ -104,20 +116,19 @@ impl Student {
     /// What the device reports.
     pub fn forward_on_device<T>(
         &self,
-        activations: &mut Activations,
+        batch: &mut Batch,
         f: impl FnOnce(&Tensor) -> T,
     ) -> Result<T> {
-        let all = 0..self.graph.ops.len();
-        forward(&self.device, &self.graph, &self.weights, activations, all)?;
-        Ok(f(activations.output()))
+        batch.forward(&self.device, &self.graph, &self.weights)?;
+        Ok(f(batch.output()))
     }
 
     /// Room for batches of `rows` on the device.
     ///
     /// # Errors
     /// Out of memory.
-    pub fn activations(&self, rows: usize) -> Result<Activations> {
-        Activations::new(&self.device, &self.graph, rows, false)
+    pub fn batch(&self, rows: usize) -> Result<Batch> {
+        Batch::new(&self.device, &self.graph, self.precision, rows)
     }
 
     async fn run(&self, vectors: &Matrix, from: usize, to: usize) -> Result<Matrix> {
@@ -131,18 +142,39 @@ impl Student {
         let mut result = Vec::with_capacity(vectors.rows() * out);
         for start in (0..vectors.rows()).step_by(CHUNK) {
             let rows = CHUNK.min(vectors.rows() - start);
-            let kept = self.room.borrow_mut().take();
-            let mut room = match kept {
-                Some(room) if room.values[0].rows() == rows => room,
-                _ => self.activations(rows)?,
-            };
             let chunk = &vectors.data()[start * width..(start + rows) * width];
-            self.device.write(&mut room.values[from], chunk)?;
-            forward(&self.device, &self.graph, &self.weights, &mut room, from..to)?;
-            result.extend(self.device.read(&room.values[to]).await?);
+            let mut room = self.room(rows)?;
+            match &mut room {
+                Room::Whole(room) => {
+                    self.device.write(&mut room.values[from], chunk)?;
+                    forward(&self.device, &self.graph, &self.weights, room, from..to)?;
+                    result.extend(self.device.read(&room.values[to]).await?);
+                }
+                Room::Blocks(blocks) => {
+                    breathe().await;
+                    let done = result.len();
+                    result.resize(done + rows * out, 0.0);
+                    let ends = (chunk, &mut result[done..]);
+                    blocks.forward(&self.device, &self.graph, &self.weights, from..to, ends)?;
+                }
+            }
             self.room.replace(Some(room));
         }
         Matrix::new(vectors.rows(), out, result)
+    }
+
+    /// Room for a batch of `rows`: that of the last one, if it fits.
+    fn room(&self, rows: usize) -> Result<Room> {
+        match self.room.borrow_mut().take() {
+            Some(Room::Whole(room)) if room.values[0].rows() == rows => Ok(Room::Whole(room)),
+            Some(Room::Blocks(blocks)) if blocks.fit(self.precision, rows) => {
+                Ok(Room::Blocks(blocks))
+            }
+            _ => Ok(match Blocks::of(&self.device, self.precision, rows) {
+                Some(blocks) => Room::Blocks(blocks),
+                None => Room::Whole(Activations::new(&self.device, &self.graph, rows, false)?),
+            }),
+        }
     }
 }
 

@@ -2,13 +2,13 @@
 
 /// The indices of `sequences` in batches of at most `tokens` tokens (a longer sequence is a batch
 /// of its own), shortest first, so that those of a batch are of similar length.
-pub(super) fn batches(sequences: &[Vec<u32>], tokens: usize) -> Vec<Vec<usize>> {
+pub(super) fn batches<S: AsRef<[u32]>>(sequences: &[S], tokens: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..sequences.len()).collect();
-    order.sort_by_key(|i| sequences[*i].len());
+    order.sort_by_key(|i| sequences[*i].as_ref().len());
     let mut all: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
     for i in order {
-        let length = sequences[i].len();
+        let length = sequences[i].as_ref().len();
         match all.last_mut() {
             Some(batch) if length <= room => {
                 batch.push(i);

@@ -61,6 +61,19 @@ impl Room {
         (self.vectors.rows(), self.hidden.rows()) == (sequences, tokens)
     }
 
+    /// Whether it was made for a batch as large as this; on the CPU.
+    pub(super) fn holds(&self, sequences: usize, tokens: usize) -> bool {
+        self.vectors.holds(sequences) && self.hidden.holds(tokens)
+    }
+
+    /// From now on for a batch of `sequences` of `tokens` in all, neither more than it was made
+    /// for; on the CPU.
+    pub(super) fn set_size(&mut self, sequences: usize, tokens: usize) {
+        let Self { hidden, middle, change, qkv, inner, pooled, vectors, norms } = self;
+        [hidden, middle, change, qkv, inner].into_iter().for_each(|t| t.set_rows(tokens));
+        [pooled, vectors, norms].into_iter().for_each(|t| t.set_rows(sequences));
+    }
+
     /// The unit vectors, `sequences × width`.
     pub(super) fn output(&self) -> &Tensor {
         &self.vectors

@@ -5,6 +5,7 @@
 //! "Sentence-BERT" (2019): the mean over the tokens, scaled to unit length.
 
 mod batch;
+mod blocks;
 mod encoder;
 mod file;
 mod host;
@@ -19,11 +20,10 @@ mod weights;
 pub use quantize::quantize;
 pub use shape::Shape;
 
-use std::cell::RefCell;
 use std::io::{Cursor, Read, Seek};
 
 use crate::arch::Precision;
-use crate::device::Device;
+use crate::device::{Device, Rooms, breathe};
 use crate::error::{Error, Result};
 use crate::kernels::sequence_attention::LONGEST;
 use crate::matrix::Matrix;
@@ -38,8 +38,8 @@ pub struct Teacher {
     device: Device,
     precision: Precision,
     weights: Weights,
-    /// Room for the last batch, kept so that equal batches allocate nothing.
-    room: RefCell<Option<Room>>,
+    /// Kept so that equal batches allocate nothing.
+    rooms: Rooms<Room>,
 }
 
 impl Teacher {
@@ -72,7 +72,7 @@ impl Teacher {
         let mut file = WeightFile::open(name, stream)?;
         let precision = precision.unwrap_or(file.precision());
         let weights = Weights::load(device, &mut file, precision)?;
-        Ok(Self { device: device.clone(), precision, weights, room: RefCell::new(None) })
+        Ok(Self { device: device.clone(), precision, weights, rooms: Rooms::new() })
     }
 
     /// Values of a vector.
@@ -121,22 +121,32 @@ impl Teacher {
         let mut vectors = Matrix::zeros(sequences.len(), self.width());
         let mut done = 0;
         for batch in batches(sequences, self.tokens_at_once()) {
-            let tokens = batch.iter().map(|i| sequences[*i].len()).sum();
-            let kept = self.room.borrow_mut().take();
-            let mut room = match kept.filter(|room| room.fits(batch.len(), tokens)) {
-                Some(room) => room,
-                None => Room::new(&self.device, self.shape(), batch.len(), tokens)?,
-            };
             let given: Vec<&[u32]> = batch.iter().map(|i| &sequences[*i][..]).collect();
-            self.weights.forward(&self.device, &given, &mut room)?;
-            let rows = self.device.read(room.output()).await?;
-            self.room.replace(Some(room));
+            let rows = if self.device.is_gpu() {
+                self.at_once(&given).await?
+            } else {
+                breathe().await;
+                self.in_blocks(&given)?
+            };
             for (i, row) in batch.iter().zip(rows.chunks_exact(self.width())) {
                 vectors.row_mut(*i).copy_from_slice(row);
             }
             done += batch.len();
             progress(done)?;
         }
+        Ok(vectors)
+    }
+
+    /// The unit vectors of a batch.
+    async fn at_once(&self, sequences: &[&[u32]]) -> Result<Vec<f32>> {
+        let (count, tokens) = (sequences.len(), sequences.iter().map(|s| s.len()).sum());
+        let mut room = self.rooms.take(
+            |room| room.fits(count, tokens),
+            || Room::new(&self.device, self.shape(), count, tokens),
+        )?;
+        self.weights.forward(&self.device, sequences, &mut room)?;
+        let vectors = self.device.read(room.output()).await?;
+        self.rooms.give_back(room);
         Ok(vectors)
     }
 

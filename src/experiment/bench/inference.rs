@@ -11,7 +11,7 @@ use crate::arch::{Arch, Precision};
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::student::{Activations, Parameters, Student};
+use crate::student::{Batch, Parameters, Student};
 
 /// Seed of the parameters and the vectors; their values do not matter to the time.
 const SEED: u64 = 727;
@@ -128,7 +128,7 @@ async fn warm(
     let arch = parameters.arch();
     device.ledger().reset_peak();
     let student = Student::new(device, parameters, precision)?;
-    let mut room = student.activations(batch)?;
+    let mut room = student.batch(batch)?;
     let vectors = input(batch, arch.input());
     device.write(room.input_mut(), vectors.data())?;
     let timing = measure(options, async |calls| {
@@ -170,7 +170,7 @@ async fn warm(
 
 async fn transfer(
     student: &Student,
-    room: &mut Activations,
+    room: &mut Batch,
     vectors: &Matrix,
     options: &BenchOptions,
 ) -> Result<Timing> {
@@ -187,7 +187,7 @@ async fn transfer(
 }
 
 /// Median microseconds of a pass by the GPU's own clock.
-async fn gpu_clock(student: &Student, room: &mut Activations) -> Result<Option<f64>> {
+async fn gpu_clock(student: &Student, room: &mut Batch) -> Result<Option<f64>> {
     let Device::Gpu(gpu) = student.device() else { return Ok(None) };
     let mut passes = Vec::with_capacity(GPU_PASSES);
     for _ in 0..GPU_PASSES {
