@@ -257,17 +257,23 @@ pub(crate) fn multiply_packed(
     threads: Threads,
     finish: impl Finish,
 ) {
-    let OutRows { values, beside, stride, first, accumulate } = out;
+    let OutRows { mut values, mut beside, stride, first, accumulate } = out;
     // Each part widens its panels anew, hence one a core then; else more, for cores that differ.
     let cores = threads.count();
-    let parts = if cores == 1 || right.narrow() { cores } else { 4 * cores };
-    let rows = a.rows.div_ceil(parts).next_multiple_of(ROWS).max(2 * ROWS);
-    let mut besides = beside.chunks_mut(rows * stride);
-    let parts = values
-        .chunks_mut(rows * stride)
-        .enumerate()
-        .map(|(i, values)| (i * rows, values, besides.next().unwrap_or_default()))
-        .collect();
+    let wanted = if cores == 1 || right.narrow() { cores } else { 4 * cores };
+    let tiles = a.rows.div_ceil(ROWS);
+    let count = wanted.min(tiles / 2).max(1);
+    let mut parts = Vec::with_capacity(count);
+    let mut row = 0;
+    for part in 1..=count {
+        // Whole tiles, as many for one core as for another.
+        let end = a.rows.min(part * tiles / count * ROWS);
+        let len = (end - row) * stride;
+        let (here, below) = values.split_at_mut(len);
+        let (beside_here, beside_below) = beside.split_at_mut(len.min(beside.len()));
+        parts.push((row, here, beside_here));
+        (values, beside, row) = (below, beside_below, end);
+    }
     in_parts(parts, threads, |(row, values, beside): (usize, &mut [f32], &mut [f32])| {
         let left = a.rows(row, values.len() / stride);
         let out = OutRows { values, beside, stride, first, accumulate };

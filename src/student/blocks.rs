@@ -80,3 +80,68 @@ impl Blocks {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::{Arch, Variant};
+    use crate::matrix::Matrix;
+    use crate::student::{Parameters, Student};
+
+    /// Runs `f` with two threads, so that there are blocks on any machine.
+    fn on_two_threads<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+        #[cfg(feature = "rayon")]
+        return rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap().install(f);
+        #[cfg(not(feature = "rayon"))]
+        f()
+    }
+
+    #[test]
+    fn every_core_gets_as_many_blocks_and_none_too_large() {
+        on_two_threads(|| {
+            for precision in Precision::ALL {
+                for rows in 1..1500 {
+                    let block = block_rows(rows, precision);
+                    assert!((1..=most(precision)).contains(&block), "{rows} by {block}");
+                    let blocks = rows.div_ceil(block);
+                    let even = block >= FEWEST && blocks.is_multiple_of(cores());
+                    assert!(blocks == 1 || even, "{rows} by {block}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn blocks_give_what_layer_after_layer_gives() {
+        let plain: Arch = "20-14-6-14-20".parse().unwrap();
+        let sn727 = plain.clone().with_variant(Variant::Sn727).unwrap();
+        let x = Matrix::from_fn(301, 20, |r, c| ((r * 31 + c * 7) as f32 * 0.37).sin());
+        for (arch, precision) in
+            [(&plain, Precision::F32), (&plain, Precision::Int8), (&sn727, Precision::F16)]
+        {
+            let device = Device::cpu();
+            let graph = Graph::new(arch);
+            let student = Student::new(&device, &Parameters::random(arch, 5), precision).unwrap();
+            let mut whole = Activations::new(&device, &graph, x.rows(), false).unwrap();
+            device.write(whole.input_mut(), x.data()).unwrap();
+            forward(&device, &graph, &student.weights, &mut whole, 0..graph.ops.len()).unwrap();
+            let (latents, output) = on_two_threads(|| {
+                let blocks = Blocks::of(&device, precision, x.rows()).expect("several blocks");
+                let run = |range: Range<usize>, input: &[f32]| {
+                    let mut values = vec![f32::NAN; x.rows() * graph.widths[range.end]];
+                    let ends = (input, &mut values[..]);
+                    blocks.forward(&device, &graph, &student.weights, range, ends).unwrap();
+                    values
+                };
+                let latents = run(0..graph.latent, x.data());
+                let output = run(graph.latent..graph.ops.len(), &latents);
+                (latents, output)
+            });
+            for (got, value) in [(latents, graph.latent), (output, graph.ops.len())] {
+                for (got, want) in got.iter().zip(whole.values[value].host()) {
+                    assert!((got - want).abs() < 1e-6, "{arch} {precision}: {got} {want}");
+                }
+            }
+        }
+    }
+}
