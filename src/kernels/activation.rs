@@ -79,22 +79,20 @@ impl Activation {
 /// Replaces values by their activation and writes the slope at each, on all cores.
 pub(crate) fn apply_in_place(kind: Activation, y: &mut [f32], slope: Option<&mut [f32]>) {
     match slope {
-        Some(slope) => {
-            par_rows2((y, 1), (slope, 1), |_, y, slope| apply_block(kind, y, Some(slope)))
-        }
-        None => par_rows(y, 1, |_, y| apply_block(kind, y, None)),
+        Some(slope) => par_rows2((y, 1), (slope, 1), |_, y, slope| apply_block(kind, y, slope)),
+        None => par_rows(y, 1, |_, y| apply_block(kind, y, &mut [])),
     }
 }
 
-/// As [`apply_in_place`], on this core.
-pub(crate) fn apply_block(kind: Activation, y: &mut [f32], slope: Option<&mut [f32]>) {
+/// As [`apply_in_place`], on this core; the slope is empty if it is not wanted.
+pub(crate) fn apply_block(kind: Activation, y: &mut [f32], slope: &mut [f32]) {
     pulp::Arch::new().dispatch(Apply { kind, y, slope });
 }
 
 struct Apply<'a> {
     kind: Activation,
     y: &'a mut [f32],
-    slope: Option<&'a mut [f32]>,
+    slope: &'a mut [f32],
 }
 
 impl WithSimd for Apply<'_> {
@@ -108,20 +106,17 @@ impl WithSimd for Apply<'_> {
 
 /// As [`apply_block`], inside of what is vectorised.
 #[inline(always)]
-pub(crate) fn apply<S: Simd>(simd: S, kind: Activation, y: &mut [f32], slope: Option<&mut [f32]>) {
-    match (kind, slope) {
-        (Activation::Gelu, Some(slope)) => {
-            slope.iter_mut().zip(&*y).for_each(|(s, x)| *s = x_density(*x));
+pub(crate) fn apply<S: Simd>(simd: S, kind: Activation, y: &mut [f32], slope: &mut [f32]) {
+    let with_slope = slope.iter_mut().zip(&*y);
+    match kind {
+        Activation::Gelu => {
+            with_slope.for_each(|(s, x)| *s = x_density(*x));
             gelu_of_all(simd, y, slope);
         }
-        (Activation::Gelu, None) => gelu_of_all(simd, y, &mut []),
-        (Activation::Relu, Some(slope)) => {
-            for (y, s) in y.iter_mut().zip(slope) {
-                *s = if *y > 0.0 { 1.0 } else { 0.0 };
-                *y = y.max(0.0);
-            }
+        Activation::Relu => {
+            with_slope.for_each(|(s, x)| *s = if *x > 0.0 { 1.0 } else { 0.0 });
+            y.iter_mut().for_each(|y| *y = y.max(0.0));
         }
-        (Activation::Relu, None) => y.iter_mut().for_each(|y| *y = y.max(0.0)),
     }
 }
 
@@ -159,27 +154,33 @@ pub fn gelu(x: f32) -> f32 {
 /// not compiled to these. `slopes` are empty, or hold `x · φ(x)` and are given `Φ(x)` besides.
 #[inline(always)]
 fn gelu_of_all<S: Simd>(simd: S, values: &mut [f32], slopes: &mut [f32]) {
-    let (lines, rest) = values.as_chunks_mut::<LANES>();
-    let (slope_lines, slope_rest) = slopes.as_chunks_mut::<LANES>();
-    let mut slope_lines = slope_lines.iter_mut();
-    for line in lines {
-        gelu_of_line(simd, line, slope_lines.next());
-    }
-    if !rest.is_empty() {
-        let (mut line, mut slope) = ([0.0; LANES], [0.0; LANES]);
-        line[..rest.len()].copy_from_slice(rest);
-        slope[..slope_rest.len()].copy_from_slice(slope_rest);
-        gelu_of_line(simd, &mut line, Some(&mut slope));
-        rest.copy_from_slice(&line[..rest.len()]);
-        slope_rest.copy_from_slice(&slope[..slope_rest.len()]);
+    let mut slopes = slopes.chunks_mut(LANES);
+    for values in values.chunks_mut(LANES) {
+        let slopes = slopes.next().unwrap_or_default();
+        let (mut line, mut slope_line) = ([0.0; LANES], [0.0; LANES]);
+        let whole = values.len() == LANES;
+        if !whole {
+            line[..values.len()].copy_from_slice(values);
+            slope_line[..slopes.len()].copy_from_slice(slopes);
+        }
+        // One call, since each is inlined.
+        let (vectors, with_them): (&mut [f32], &mut [f32]) = match whole {
+            true => (&mut *values, &mut *slopes),
+            false => (&mut line, &mut slope_line),
+        };
+        gelu_of_vectors(simd, vectors, with_them);
+        if !whole {
+            values.copy_from_slice(&line[..values.len()]);
+            slopes.copy_from_slice(&slope_line[..slopes.len()]);
+        }
     }
 }
 
+/// As [`gelu_of_all`], of whole vectors.
 #[inline(always)]
-fn gelu_of_line<S: Simd>(simd: S, values: &mut [f32; LANES], slopes: Option<&mut [f32; LANES]>) {
+fn gelu_of_vectors<S: Simd>(simd: S, values: &mut [f32], slopes: &mut [f32]) {
     let all = |value: f32| simd.splat_f32s(value);
     let within = |x, bound: f32| simd.min_f32s(simd.max_f32s(x, all(-bound)), all(bound));
-    let slopes = slopes.map_or(&mut [][..], |slopes| slopes);
     let mut slopes = S::as_mut_simd_f32s(slopes).0.iter_mut();
     for value in S::as_mut_simd_f32s(values).0 {
         let x = within(simd.mul_f32s(*value, all(std::f32::consts::FRAC_1_SQRT_2)), 4.0);
@@ -234,7 +235,7 @@ mod tests {
     /// As a tensor's values are treated.
     fn gelu_and_slope(x: f32) -> (f32, f32) {
         let (mut y, mut slope) = ([x], [f32::NAN]);
-        apply_block(Activation::Gelu, &mut y, Some(&mut slope));
+        apply_block(Activation::Gelu, &mut y, &mut slope);
         (y[0], slope[0])
     }
 
@@ -269,13 +270,13 @@ mod tests {
         for n in [1, 3, 16, 37] {
             let x: Vec<f32> = (0..n).map(|i| (i as f32 - 17.0) * 0.37).chain([1e30]).collect();
             let mut y = x.clone();
-            apply_block(Activation::Gelu, &mut y, None);
+            apply_block(Activation::Gelu, &mut y, &mut []);
             for (x, y) in x.iter().zip(y) {
                 assert!((y - gelu(*x)).abs() <= 1e-6 * x.abs().max(1.0), "gelu({x}) = {y}");
             }
         }
         let mut nan = [f32::NAN; 17];
-        apply_block(Activation::Gelu, &mut nan, None);
+        apply_block(Activation::Gelu, &mut nan, &mut []);
         assert!(nan.iter().all(|y| y.is_nan()));
     }
 

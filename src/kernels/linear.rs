@@ -174,10 +174,8 @@ impl Finish for After<'_> {
         if let Some(bias) = self.bias {
             y.iter_mut().zip(&bias[at..]).for_each(|(y, b)| *y += b);
         }
-        match self.kind {
-            Some(kind) if slope.is_empty() => apply(simd, kind, y, None),
-            Some(kind) => apply(simd, kind, y, Some(slope)),
-            None => {}
+        if let Some(kind) = self.kind {
+            apply(simd, kind, y, slope);
         }
     }
 }

@@ -257,7 +257,7 @@ fn block<S: Simd>(
 ) {
     let (from_zero, last) = (depth.start == 0 && !out.accumulate, depth.end == cut.depth);
     let mut gathered = [0.0; ROWS * DEPTH];
-    let mut narrow = [0.0; ROWS * COLUMNS];
+    let mut apart = [0.0; ROWS * COLUMNS];
     for row in (0..left.rows).step_by(ROWS) {
         let rows = ROWS.min(left.rows - row);
         let tile_left = left_rows(left, row, rows, depth.clone(), &mut gathered);
@@ -274,18 +274,14 @@ fn block<S: Simd>(
             let first = row * out.stride + out.first + panel.first;
             let places = (0..rows).map(|r| first + r * out.stride);
             // Of a narrower panel, whole vectors of sums would go beyond the row.
-            let whole = panel.count == panel.width;
-            let sums = match whole {
-                true => SumRows {
-                    values: &mut out.values[first..],
-                    stride: out.stride,
-                    add: !from_zero,
-                },
-                false => SumRows { values: &mut narrow, stride: COLUMNS, add: false },
+            let in_place = from_zero && panel.count == panel.width;
+            let sums = match in_place {
+                true => SumRows { values: &mut out.values[first..], stride: out.stride },
+                false => SumRows { values: &mut apart, stride: COLUMNS },
             };
             tile(simd, tile_left, values, panel.width, sums);
-            if !whole {
-                for (sums, at) in narrow.chunks_exact(COLUMNS).zip(places.clone()) {
+            if !in_place {
+                for (sums, at) in apart.chunks_exact(COLUMNS).zip(places.clone()) {
                     let values = out.values[at..at + panel.count].iter_mut().zip(sums);
                     values.for_each(|(v, s)| *v = if from_zero { *s } else { *v + s });
                 }

@@ -37,11 +37,9 @@ pub(super) struct SumRows<'a> {
     pub(super) values: &'a mut [f32],
     /// From a value to the one below.
     pub(super) stride: usize,
-    /// Whether they are added to what is there.
-    pub(super) add: bool,
 }
 
-/// `sums[r][c] = Σ_k left[r][k] · panel[k][c]`, or `+=`; the panel has rows of `columns` values, a
+/// `sums[r][c] = Σ_k left[r][k] · panel[k][c]`; the panel has rows of `columns` values, a
 /// multiple of the vector's, and so many values of each row of sums are written.
 ///
 /// # Panics
@@ -105,8 +103,6 @@ fn accumulate<S: Simd, const R: usize, const V: usize>(
     }
     for (r, total) in total.iter().enumerate() {
         let row = &mut sums.values[r * sums.stride..][..V * S::F32_LANES];
-        for (sum, total) in S::as_mut_simd_f32s(row).0.iter_mut().zip(total) {
-            *sum = if sums.add { simd.add_f32s(*sum, *total) } else { *total };
-        }
+        S::as_mut_simd_f32s(row).0.copy_from_slice(total);
     }
 }
