@@ -8,7 +8,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::device::{LANES, Words, vectorised};
 use crate::linalg::product::{Finish, Operand, Threads, in_parts};
-use crate::linalg::tile::{COLUMNS, LeftRows, ROWS, SumRows, panel_columns, tile};
+use crate::linalg::tile::{COLUMNS, LeftRows, ROWS, SumRows, Tile, panel_columns};
 
 /// Rows of the right side that a core goes through at a time: long sums are kinder to f32 in parts,
 /// and a tile's share of the left side stays in the nearest cache.
@@ -279,7 +279,8 @@ fn block<S: Simd>(
                 true => SumRows { values: &mut out.values[first..], stride: out.stride },
                 false => SumRows { values: &mut apart, stride: COLUMNS },
             };
-            tile(simd, tile_left, values, panel.width, sums);
+            let columns = panel.width;
+            simd.vectorize(Tile { left: tile_left, panel: values, columns, sums });
             if !in_place {
                 for (sums, at) in apart.chunks_exact(COLUMNS).zip(places.clone()) {
                     let values = out.values[at..at + panel.count].iter_mut().zip(sums);

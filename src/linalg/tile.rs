@@ -1,7 +1,7 @@
 //! The inner loop of every product in f32: a few rows of the left side times one panel of the
 //! right, with all sums in registers.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use crate::device::{LANES, vector_registers};
 
@@ -39,27 +39,34 @@ pub(super) struct SumRows<'a> {
     pub(super) stride: usize,
 }
 
-/// `sums[r][c] = Σ_k left[r][k] · panel[k][c]`; the panel has rows of `columns` values, a
-/// multiple of the vector's, and so many values of each row of sums are written.
+/// `sums[r][c] = Σ_k left[r][k] · panel[k][c]`; the panel has rows of `columns` values, a multiple
+/// of the vector's, and so many values of each row of sums are written. Run by [`Simd::vectorize`],
+/// which is a call: what is inlined in every product would be as many copies of the loops.
 ///
 /// # Panics
 /// If the left side is shorter than the panel is deep, or the sums do not fit.
-#[inline(always)]
-pub(super) fn tile<S: Simd>(
-    simd: S,
-    left: LeftRows<'_>,
-    panel: &[f32],
-    columns: usize,
-    sums: SumRows<'_>,
-) {
-    let vectors = columns / S::F32_LANES;
-    let full = panel_columns::<S>() / S::F32_LANES;
-    match vectors {
-        1 => rows::<S, 1>(simd, left, panel, sums),
-        2 => rows::<S, 2>(simd, left, panel, sums),
-        3 if full > 2 => rows::<S, 3>(simd, left, panel, sums),
-        4 if full > 2 => rows::<S, 4>(simd, left, panel, sums),
-        _ => unreachable!("a panel of {columns} columns"),
+pub(super) struct Tile<'a> {
+    pub(super) left: LeftRows<'a>,
+    pub(super) panel: &'a [f32],
+    pub(super) columns: usize,
+    pub(super) sums: SumRows<'a>,
+}
+
+impl WithSimd for Tile<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Tile { left, panel, columns, sums } = self;
+        let vectors = columns / S::F32_LANES;
+        let full = panel_columns::<S>() / S::F32_LANES;
+        match vectors {
+            1 => rows::<S, 1>(simd, left, panel, sums),
+            2 => rows::<S, 2>(simd, left, panel, sums),
+            3 if full > 2 => rows::<S, 3>(simd, left, panel, sums),
+            4 if full > 2 => rows::<S, 4>(simd, left, panel, sums),
+            _ => unreachable!("a panel of {columns} columns"),
+        }
     }
 }
 
