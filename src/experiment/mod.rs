@@ -10,6 +10,7 @@ mod pca_line;
 pub mod score;
 mod side_by_side;
 mod student_codes;
+pub mod sweep;
 pub mod tasks;
 mod verdict;
 mod yardstick;
