@@ -21,6 +21,7 @@ pub mod eval;
 pub mod machine;
 pub mod memory;
 pub mod parts;
+pub mod phases;
 pub mod progress;
 pub mod quantize;
 pub mod settings;
@@ -128,6 +129,8 @@ pub enum Command {
     Bench(bench::Args),
     /// Train with many settings side by side and see which matter.
     Sweep(sweep::Args),
+    /// Carry out the note's strategy: tune on a small student, then widen it, with controls.
+    Phases(phases::Args),
     /// Train, evaluate and compare on the bundled vectors, and write a report.
     Demo(demo::Args),
 }
@@ -239,6 +242,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Baselines(args) => baselines::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
         Command::Sweep(args) => sweep::run(args, ui),
+        Command::Phases(args) => phases::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),
     }
 }

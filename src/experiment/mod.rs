@@ -7,6 +7,7 @@ mod eval;
 mod evaluation;
 mod few;
 mod pca_line;
+pub mod phases;
 pub mod score;
 mod side_by_side;
 mod student_codes;

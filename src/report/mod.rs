@@ -2,11 +2,13 @@
 //! holds them.
 
 pub mod bench_tables;
+pub mod effects;
 pub mod eval_page;
 pub mod eval_tables;
 pub mod few_tables;
 pub mod heat_map;
 pub mod html;
+pub mod phases_page;
 pub mod plot;
 pub mod scale;
 pub mod size_tables;

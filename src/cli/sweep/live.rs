@@ -33,13 +33,10 @@ struct Bars {
 }
 
 impl<'a> Live<'a> {
-    /// `total` runs, `jobs` at a time; `known` are the scores and names of those done before.
-    pub fn new(ui: &'a Ui, total: usize, jobs: usize, known: Vec<(f64, String)>) -> Self {
+    /// `total` runs, `jobs` at a time.
+    pub fn new(ui: &'a Ui, total: usize, jobs: usize) -> Self {
         let bars = ui.shows_bars().then(|| Bars::new(total, jobs));
-        let mut live = Self { ui, total, done: 0, began: Instant::now(), best: Vec::new(), bars };
-        known.into_iter().for_each(|(score, name)| live.rank(score, name));
-        live.draw_list();
-        live
+        Self { ui, total, done: 0, began: Instant::now(), best: Vec::new(), bars }
     }
 
     /// A run that worker `worker` trains, called `name`.

@@ -1,10 +1,15 @@
 //! `lnsp sweep`: many trainings, side by side.
 
 mod axes;
+mod estimate;
 mod live;
 mod plan;
 mod results;
+mod session;
 mod workers;
+
+pub(super) use self::results::Results;
+pub(super) use self::session::{Best, Session};
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -14,27 +19,18 @@ use anyhow::Context;
 use pollster::block_on;
 
 use self::axes::Axes;
-use self::live::{Live, duration};
 use self::plan::{Plan, Shard};
-use self::results::Results;
-use self::workers::{Event, Share};
-use super::device::open_device;
 use super::eval::{command_line, quoted};
-use super::memory;
 use super::ui::{Ui, Usage};
 use super::vectors::{HELD_OUT, Loaded, ReadArgs, TRAINING, given_or_bundled, load};
 use crate::arch::{Activation, Arch, Variant};
-use crate::device::Device;
-use crate::error::Error;
 use crate::experiment::ScoreSet;
-use crate::experiment::sweep::{Record, RunData, RunSettings, Sweep, beside_pca};
+use crate::experiment::sweep::{RunData, Sweep, beside_pca};
 use crate::format::VectorReader;
 use crate::format::files::{AtomicFile, write_whole};
-use crate::number::count;
 use crate::report::sweep_page::sweep_report;
 use crate::report::sweep_tables::{runs_table, sweep_tables};
 use crate::report::table::wrap;
-use crate::student::StudentFile;
 
 /// Arguments of `lnsp sweep`.
 #[derive(Clone, Debug, clap::Args)]
@@ -144,11 +140,14 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
             results.add(record)?;
         }
     }
-    let device = train(args, ui, &plan, &data, &mut results, &student)?;
-    let runs: Vec<Record> =
-        plan.ids(&data).iter().filter_map(|id| results.get(id)).cloned().collect();
-    let mut sweep = Sweep::new(&data, runs);
-    if let Some(best) = keep_best(&sweep, &device, &data, &student, ui)? {
+    let mut session = Session { ui, jobs: args.jobs, data: &data, results: &mut results };
+    let mut best = Best::new(&student, &session.records(&plan.runs));
+    let (mine, words) = (plan.mine(), plan.words());
+    let device =
+        session.complete(&mine, &words, &|run| plan.name(run), &mut |done| best.see(done))?;
+    let mut sweep = Sweep::new(&data, session.records(&plan.runs));
+    let best = sweep.best_run().map(|run| session.student_of(run, &device, &student));
+    if let Some(best) = best.transpose()?.flatten() {
         let mut sets = vec![("set aside, chose it", data.validation())];
         sets.extend(held_out.as_ref().map(|set| ("held out", set)));
         sweep.beside_pca = block_on(beside_pca(&device, &best, &data.training, &sets))?;
@@ -188,162 +187,6 @@ fn read(args: &Args, ui: &Ui, plan: &Plan) -> anyhow::Result<(RunData, Option<Sc
         Ok(ScoreSet::new(Arc::clone(&open(&path, None)?.rows)).context("--held-out")?)
     });
     Ok((data, held_out.transpose()?))
-}
-
-/// Trains what is not in the results yet; the device that it used.
-fn train(
-    args: &Args,
-    ui: &Ui,
-    plan: &Plan,
-    data: &RunData,
-    results: &mut Results,
-    student: &Path,
-) -> anyhow::Result<Device> {
-    let ids = plan.ids(data);
-    let places: Vec<usize> = (0..plan.runs.len())
-        .filter(|at| plan.mine(*at) && results.get(&ids[*at]).is_none())
-        .collect();
-    let todo: Vec<RunSettings> = places.iter().map(|at| plan.runs[*at].clone()).collect();
-    let device = if todo.is_empty() && !matches!(ui.device(), super::DeviceChoice::Gpu) {
-        Device::cpu()
-    } else {
-        open_device(ui, plan.widest())?
-    };
-    let mut share = Share::new(
-        args.jobs.map(NonZeroUsize::get),
-        todo.len().max(1),
-        rayon::current_num_threads(),
-        memory::available(),
-        plan.memory()?,
-    )?;
-    if device.is_gpu() {
-        share.jobs = 1;
-    }
-    say(ui, plan, data, results, &todo, share, &device)?;
-    if todo.is_empty() {
-        return Ok(device);
-    }
-    let known: Vec<(f64, String)> = (ids.iter().zip(&plan.runs))
-        .filter_map(|(id, run)| Some((results.get(id)?.score(), plan.name(run))))
-        .collect();
-    let mut best = known.iter().map(|(score, _)| *score).fold(f64::NEG_INFINITY, f64::max);
-    let mut live = Live::new(ui, todo.len(), share.jobs, known);
-    let mut on = |event: Event| -> anyhow::Result<()> {
-        match event {
-            Event::Step { worker, at, progress } => {
-                live.step(worker, &plan.name(&todo[at]), &progress);
-            }
-            Event::Done { at, finished, .. } => {
-                // The student first: a kill between the two costs a run, but no student.
-                if let Some(file) =
-                    finished.student.as_ref().filter(|_| finished.record.score() > best)
-                {
-                    best = finished.record.score();
-                    write_whole(student, &file.to_bytes()?)?;
-                }
-                live.done(&finished.record, &plan.name(&todo[at]));
-                results.add(finished.record)?;
-            }
-        }
-        Ok(())
-    };
-    let cancel = ui.cancel();
-    let done = match device.is_gpu() {
-        true => workers::on_device(&device, &todo, data, &cancel, &mut on),
-        false => workers::on_cpu(&todo, data, share, &cancel, &mut on),
-    };
-    drop(live);
-    done.with_context(|| {
-        let all = ids.iter().filter(|id| results.get(id).is_some()).count();
-        format!(
-            "{all} of {} runs are in {}; the same command goes on from there",
-            plan.runs.len(),
-            results.path().display()
-        )
-    })?;
-    Ok(device)
-}
-
-/// How many runs there are, how many are done, and about how long the others take.
-fn say(
-    ui: &Ui,
-    plan: &Plan,
-    data: &RunData,
-    results: &Results,
-    todo: &[RunSettings],
-    share: Share,
-    device: &Device,
-) -> anyhow::Result<()> {
-    if ui.quiet() {
-        return Ok(());
-    }
-    let there = plan.ids(data).iter().filter(|id| results.get(id).is_some()).count();
-    let mut words = format!("{} runs{}", count(plan.runs.len() as u64), plan.words());
-    if there > 0 {
-        words.push_str(&format!(", {there} of them done already"));
-    }
-    if results.len() > there {
-        let others = results.len() - there;
-        words.push_str(&format!(" ({others} others in {} stay)", results.path().display()));
-    }
-    if !todo.is_empty() {
-        let seconds = plan::estimate(todo, data, share, device)?;
-        words.push_str(&format!(
-            "; {} to train, {} at a time: about {}",
-            todo.len(),
-            share.jobs,
-            duration(seconds)
-        ));
-    }
-    ui.status(&words);
-    let devices =
-        plan.ids(data).iter().filter_map(|id| results.get(id)).any(|r| r.device != device.name());
-    if devices && !todo.is_empty() {
-        ui.warn(
-            "some runs were done on another device: the last digits of their figures may differ",
-        );
-    }
-    Ok(())
-}
-
-/// The best run's student, trained again if the file that should hold it does not.
-fn keep_best(
-    sweep: &Sweep,
-    device: &Device,
-    data: &RunData,
-    path: &Path,
-    ui: &Ui,
-) -> anyhow::Result<Option<StudentFile>> {
-    let Some(best) = sweep.best_run().filter(|run| run.validation.is_some()) else {
-        return Ok(None);
-    };
-    let there = std::fs::read(path).ok().and_then(|bytes| {
-        let file = StudentFile::from_bytes(&path.display().to_string(), &bytes).ok()?;
-        (file.info.training.get("sweep_run")?.as_str()? == best.id).then_some(file)
-    });
-    if there.is_some() {
-        return Ok(there);
-    }
-    ui.status(&format!(
-        "{} does not hold the best run's student: it is trained again",
-        path.display()
-    ));
-    let cancel = ui.cancel();
-    let watch =
-        &mut |_: &crate::train::Progress| match cancel.load(std::sync::atomic::Ordering::SeqCst) {
-            true => Err(Error::Cancelled),
-            false => Ok(()),
-        };
-    let done = block_on(crate::experiment::sweep::run(device, &best.settings(), data, watch))?;
-    if done.record.validation != best.validation {
-        ui.warn(
-            "trained again, the best run comes to other figures: it was done on another device",
-        );
-    }
-    if let Some(file) = &done.student {
-        write_whole(path, &file.to_bytes()?)?;
-    }
-    Ok(done.student)
 }
 
 fn conclude(

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use super::estimate::{estimate, largest_memory};
+use super::live::duration;
 use super::workers::Share;
 use super::{Args, quoted};
 use crate::arch::{Arch, TEACHER_WIDTH};
 use crate::cli::ui::{Ui, Usage};
-use crate::device::{Cpu, Device};
+use crate::device::Device;
 use crate::error::Result;
-use crate::experiment::bench::{BenchOptions, bench_training};
-use crate::experiment::sweep::{Kind, Record, RunData, RunSettings, Space, Values, name, varying};
+use crate::experiment::sweep::{Kind, RunData, RunSettings, Space, Values, name, varying};
 use crate::number::count;
-use crate::sizes::training_bytes;
 use crate::train::{TrainConfig, Trainer};
 
 /// The I-th of N parts of the runs: every N-th, from the I-th on.
@@ -92,14 +92,11 @@ impl Plan {
         Ok(())
     }
 
-    /// The identity of each run.
-    pub fn ids(&self, data: &RunData) -> Vec<String> {
-        self.runs.iter().map(|run| Record::id_of(run, &data.id)).collect()
-    }
-
-    /// Whether the run at this place is of this shard.
-    pub fn mine(&self, at: usize) -> bool {
-        self.shard.is_none_or(|shard| at % shard.of == shard.part - 1)
+    /// The runs of this shard.
+    pub fn mine(&self) -> Vec<RunSettings> {
+        let mine = |at: usize| self.shard.is_none_or(|shard| at % shard.of == shard.part - 1);
+        let runs = self.runs.iter().enumerate().filter(|(at, _)| mine(*at));
+        runs.map(|(_, run)| run.clone()).collect()
     }
 
     /// What sets a run apart.
@@ -119,89 +116,29 @@ impl Plan {
         words
     }
 
-    /// The widest first hidden layer, by which a device is chosen.
-    pub fn widest(&self) -> usize {
-        self.runs.iter().map(|run| run.arch.widths()[1]).max().unwrap_or(1)
-    }
-
-    /// Bytes that the largest training takes.
-    ///
-    /// # Errors
-    /// As [`training_bytes`].
-    pub fn memory(&self) -> Result<u64> {
-        let one = |run: &RunSettings| {
-            let bytes = training_bytes(&run.arch, run.config.batch)?;
-            // The parameters once more, on their way out.
-            Ok(bytes.total.saturating_add(bytes.parameters))
-        };
-        self.runs.iter().map(one).try_fold(0, |most, bytes: Result<u64>| Ok(most.max(bytes?)))
-    }
-
     /// Prints the runs of this shard.
     ///
     /// # Errors
     /// As [`Ui::print`].
     pub fn list(&self, ui: &Ui, data: &RunData) -> anyhow::Result<()> {
-        let mine = || self.runs.iter().enumerate().filter(|(at, _)| self.mine(*at));
+        let todo = self.mine();
         if ui.json() {
-            return ui.print_json(&mine().map(|(_, run)| run).collect::<Vec<_>>());
+            return ui.print_json(&todo);
         }
-        for (at, run) in mine() {
+        for (at, run) in todo.iter().enumerate() {
             ui.print(&format!("{:>5}  {}", at + 1, self.name(run)))?;
         }
-        let todo: Vec<RunSettings> = mine().map(|(_, run)| run.clone()).collect();
         let cores = rayon::current_num_threads();
-        let share = Share::new(None, todo.len(), cores, u64::MAX, self.memory()?)?;
+        let share = Share::new(None, todo.len(), cores, u64::MAX, largest_memory(&todo)?)?;
         let seconds = estimate(&todo, data, share, &Device::cpu())?;
         ui.print(&format!(
             "{} runs{}: about {} on the CPU, {} at a time",
             count(todo.len() as u64),
             self.words(),
-            super::duration(seconds),
+            duration(seconds),
             share.jobs
         ))
     }
-}
-
-/// About how many seconds `todo` takes, from the time of a few steps of the widest student; that of
-/// the others goes with their operations.
-///
-/// # Errors
-/// As [`bench_training`].
-pub fn estimate(
-    todo: &[RunSettings],
-    data: &RunData,
-    share: Share,
-    device: &Device,
-) -> anyhow::Result<f64> {
-    let flops = |run: &RunSettings| {
-        let steps = data.training.rows() / run.config.batch * run.config.epochs as usize;
-        (steps * run.config.batch) as f64 * run.arch.flops_per_vector() as f64
-    };
-    let Some(widest) = todo.iter().max_by_key(|run| run.arch.flops_per_vector()) else {
-        return Ok(0.0);
-    };
-    let options = BenchOptions {
-        training_batch: widest.config.batch,
-        seconds: 0.2,
-        samples: 2,
-        ..BenchOptions::default()
-    };
-    let time = |device: &Device| {
-        pollster::block_on(bench_training(device, &widest.arch, &options, &mut |_| Ok(())))
-    };
-    let report = match device.is_gpu() {
-        true => time(device)?,
-        // As a run has it: its share of the cores.
-        false => rayon::ThreadPoolBuilder::new()
-            .num_threads(share.threads)
-            .build()?
-            .install(|| time(&Device::Cpu(Cpu::new(Some(share.memory)))))?,
-    };
-    let ms = report.training.first().map_or(f64::NAN, |row| row.median_ms);
-    let per_flop = ms / 1e3 / (widest.config.batch as f64 * widest.arch.flops_per_vector() as f64);
-    let total: f64 = todo.iter().map(flops).sum();
-    Ok(total * per_flop / share.jobs as f64)
 }
 
 /// The command that trains these settings on all vectors.
