@@ -56,10 +56,16 @@ pub struct Args {
     #[command(flatten)]
     pub read: ReadArgs,
     /// Alignment weights of Phase 1 [default: 0.1,0.3,1,3,10; 0.1,1,10 with --quick].
-    #[arg(long, value_name = "LIST", value_parser = |text: &str| parse(text, Kind::Decimal))]
+    #[arg(
+        long, value_name = "LIST", allow_hyphen_values = true,
+        value_parser = |text: &str| parse(text, Kind::Decimal)
+    )]
     pub alignment_weight: Option<Values>,
     /// Seeds [default: 1..3; 1,2 with --quick].
-    #[arg(long, value_name = "LIST", value_parser = |text: &str| parse(text, Kind::Whole))]
+    #[arg(
+        long, value_name = "LIST", allow_hyphen_values = true,
+        value_parser = |text: &str| parse(text, Kind::Whole)
+    )]
     pub seed: Option<Values>,
     /// Passes over the vectors [default: 20; 3 with --quick].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]

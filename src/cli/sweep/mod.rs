@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use pollster::block_on;
+use serde::Serialize;
 
 use self::axes::Axes;
 use self::plan::{Plan, Shard};
@@ -111,6 +112,15 @@ pub struct Args {
     pub report: Option<PathBuf>,
 }
 
+/// Everything that `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    results: &'a Path,
+    student: &'a Path,
+    #[serde(flatten)]
+    sweep: &'a Sweep,
+}
+
 /// Runs `lnsp sweep`.
 ///
 /// # Errors
@@ -203,7 +213,7 @@ fn conclude(
         ui.status(&format!("report: {}", path.display()));
     }
     if ui.json() {
-        return ui.print_json(sweep);
+        return ui.print_json(&Document { results: results.path(), student, sweep });
     }
     if args.csv {
         return ui.print_raw(&runs_table(sweep).to_csv());

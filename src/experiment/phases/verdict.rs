@@ -79,14 +79,17 @@ pub fn recommendation(
         ));
         found
     };
-    let mut tuning = Gain::None;
-    if tuned.best == usual {
-        // There is no contrast: what is usual is the best.
-        tuning = step("The alignment weight, at most,", find(contrasts, "alignment-range"));
-    } else {
-        let found = step("The alignment weight", find(contrasts, "alignment"));
-        tuning = if found == Gain::Shown { found } else { tuning };
-    }
+    // Where the usual weight is the best there is nothing to gain, only to lose.
+    let tuning = match tuned.best == usual {
+        true => {
+            step(
+                "The usual alignment weight is the best; in place of the worst it",
+                find(contrasts, "alignment-range"),
+            );
+            Gain::None
+        }
+        false => step("The alignment weight", find(contrasts, "alignment")),
+    };
     let longer = step("Training longer", find(contrasts, "epochs"));
     let wider = [(1, 0), (2, 1)]
         .map(|(a, b)| step(&format!("Widening to {}", s(a)), widths(design, contrasts, a, b)));
@@ -214,4 +217,93 @@ pub fn findings(design: &Design, contrasts: &[Contrast], device: &str) -> Vec<Fi
         add(id, standing, contrast, words);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::design::tests::design;
+    use super::*;
+
+    fn contrast(id: &str, low: f64, high: f64) -> Contrast {
+        let difference = Interval { mean: (low + high) / 2.0, low, high };
+        Contrast {
+            id: id.into(),
+            question: format!("question of {id}"),
+            arm: "a".into(),
+            than: "b".into(),
+            outcome: Outcome::of(&difference),
+            difference,
+        }
+    }
+
+    #[test]
+    fn gains_by_their_intervals() {
+        let of = |low, high| gain(&contrast("", low, high).difference);
+        assert_eq!(of(0.0001, 0.002), Gain::Shown);
+        assert_eq!(of(-0.001, 0.004), Gain::None);
+        assert_eq!(of(-0.02, -0.01), Gain::None);
+        assert_eq!(of(-0.001, 0.01), Gain::Open);
+    }
+
+    #[test]
+    fn a_wider_student_that_helps_is_recommended_and_the_claim_holds() {
+        let all = [
+            contrast("alignment", -0.001, 0.001),
+            contrast("epochs", -0.001, 0.002),
+            contrast("width-512-256", -0.004, -0.001),
+            contrast("width-512-256-larger", 0.006, 0.01),
+            contrast("width-768-512-larger", -0.001, 0.002),
+            contrast("data-512", 0.001, 0.002),
+            contrast("tune-or-scale", -0.004, -0.001),
+        ];
+        let design = design(true);
+        let found = findings(&design, &all, "cpu");
+        let standing: Vec<_> = found.iter().map(|f| (f.id.as_str(), f.standing)).collect();
+        let expected = [
+            ("tune-first", Standing::Fails),
+            ("next-step-512", Standing::Holds),
+            ("sweet-spot-768", Standing::Fails),
+        ];
+        assert_eq!(standing, expected);
+        assert!(found[1].words.contains("+0.0080 (95 %: +0.0060 to +0.0100)"), "{found:?}");
+        let words = recommendation(&design, Tuned { best: 0.1, worst: 10.0 }, &[], &all).join("\n");
+        for part in [
+            "Widening to S = 512 brings something: +0.0080",
+            "Widening to S = 768 brings nothing to speak of",
+            "More vectors at S = 512 brings little",
+            "Recommendation: train S = 512; S = 768 buys nothing more that shows; the number of \
+             vectors is worth a look; the wider student untuned is ahead",
+            "two seeds",
+        ] {
+            assert!(words.contains(part), "{part}:\n{words}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_shows_nothing_is_recommended() {
+        let all = [
+            contrast("alignment-range", 0.001, 0.004),
+            contrast("epochs", -0.001, 0.002),
+            contrast("width-512-256", -0.001, 0.002),
+            contrast("width-768-512", -0.001, 0.02),
+            contrast("tune-or-scale", -0.001, 0.001),
+        ];
+        let design = design(false);
+        let words = recommendation(&design, Tuned { best: 1.0, worst: 10.0 }, &[], &all).join("\n");
+        for part in [
+            "The usual alignment weight is the best",
+            "a larger student buys nothing here",
+            "neither alignment weight nor epochs show a gain",
+            "cannot be told apart",
+            "not answered here",
+        ] {
+            assert!(words.contains(part), "{part}:\n{words}");
+        }
+        let found = findings(&design, &all, "cpu");
+        assert_eq!(found[0].standing, Standing::CannotCompare);
+        assert_eq!(found[2].standing, Standing::CannotCompare, "open");
+        // Of other widths the note says nothing.
+        let archs = [9, 14, 18].map(|s| crate::arch::Arch::family_b(s).unwrap());
+        assert_eq!(findings(&super::super::Design { archs, ..design }, &all, "cpu").len(), 1);
+    }
 }
