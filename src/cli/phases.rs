@@ -12,8 +12,8 @@ use super::ui::Ui;
 use super::vectors::{HELD_OUT, Loaded, ReadArgs, TRAINING, given_or_bundled, load};
 use crate::arch::Arch;
 use crate::error::Error;
-use crate::experiment::phases::{Arm, Design, PhaseSets, Phases, Tuned};
-use crate::experiment::sweep::{Kind, Record, RunData, RunSettings, Values, name, varying};
+use crate::experiment::phases::{Arm, Design, PhaseSet, Phases, Tuned};
+use crate::experiment::sweep::{Kind, RunData, RunSettings, Values, name, varying};
 use crate::format::VectorReader;
 use crate::format::files::{AtomicFile, write_whole};
 use crate::linalg::near_rows;
@@ -263,7 +263,7 @@ fn phase_1(args: &Args, ui: &Ui, design: &Design, sets: &mut Sets) -> anyhow::Re
 /// What Phase 1 found, from the folder.
 fn tuned(args: &Args, design: &Design, sets: &Sets) -> anyhow::Result<Tuned> {
     let runs = design.phase_1();
-    let records = records(&runs, &sets.first);
+    let records = set(&sets.first).of(&runs);
     if records.len() < runs.len() {
         bail!(
             "the other phases read the alignment weight that Phase 1 found, and {} of its {} runs \
@@ -276,9 +276,8 @@ fn tuned(args: &Args, design: &Design, sets: &Sets) -> anyhow::Result<Tuned> {
     design.tuned(&records).context("every training of Phase 1 diverged; give other weights")
 }
 
-fn records(runs: &[RunSettings], (data, results): &(RunData, Results)) -> Vec<Record> {
-    let id = |run: &RunSettings| Record::id_of(run, &data.id);
-    runs.iter().filter_map(|run| results.get(&id(run))).cloned().collect()
+fn set((data, results): &(RunData, Results)) -> PhaseSet<'_> {
+    PhaseSet { data, records: results.runs() }
 }
 
 /// Trains what is missing of `arms`, those on the first set before those on the larger one.
@@ -332,16 +331,9 @@ fn conclude(
     tuned: Tuned,
     sets: &Sets,
 ) -> anyhow::Result<()> {
-    let phase_1 = records(&design.phase_1(), &sets.first);
-    let first = |arm: &Arm| records(&arm.runs, &sets.first);
-    let larger = sets.larger.as_ref();
-    let of_larger = |arm: &Arm| larger.map_or_else(Vec::new, |larger| records(&arm.runs, larger));
-    let both = PhaseSets {
-        first: (&sets.first.0, &first),
-        larger: larger.map(|(data, _)| (data, &of_larger as &dyn Fn(&Arm) -> Vec<Record>)),
-    };
     ui.status("comparing on the held-out vectors");
-    let phases = Phases::new(design, tuned, &phase_1, &both)?;
+    let larger = sets.larger.as_ref().map(set);
+    let phases = Phases::new(design, tuned, set(&sets.first), larger)?;
     let path = args.out.join("phases.json");
     write_whole(&path, &serde_json::to_vec_pretty(&phases)?)?;
     if let Some(report) = &args.report {

@@ -194,7 +194,7 @@ fn read(args: &Args, ui: &Ui, plan: &Plan) -> anyhow::Result<(RunData, Option<Sc
         (None, Some(_)) => None,
     };
     let held_out = held_out.map(|path| -> anyhow::Result<ScoreSet> {
-        Ok(ScoreSet::new(Arc::clone(&open(&path, None)?.rows)).context("--held-out")?)
+        ScoreSet::new(Arc::clone(&open(&path, None)?.rows)).context("--held-out")
     });
     Ok((data, held_out.transpose()?))
 }

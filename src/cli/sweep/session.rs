@@ -108,7 +108,7 @@ impl Session<'_> {
         if !there.is_empty() {
             words.push_str(&format!(", {} of them done already", there.len()));
         }
-        let others = self.results.len() - there.len();
+        let others = self.results.runs().len() - there.len();
         if others > 0 {
             let path = self.results.path().display();
             words.push_str(&format!(" ({others} others in {path} stay)"));
