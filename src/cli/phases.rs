@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
+use super::device::open_device;
 use super::eval::command_line;
 use super::sweep::{Best, Results, Session};
 use super::ui::Ui;
 use super::vectors::{HELD_OUT, Loaded, ReadArgs, TRAINING, given_or_bundled, load};
 use crate::arch::Arch;
+use crate::device::Device;
 use crate::error::Error;
 use crate::experiment::phases::{Arm, Design, PhaseSet, Phases, Tuned};
 use crate::experiment::sweep::{Kind, RunData, RunSettings, Values, name, varying};
@@ -108,6 +110,7 @@ fn parse(text: &str, kind: Kind) -> Result<Values, String> {
 
 /// Both sets with their results.
 struct Sets {
+    device: Device,
     first: (RunData, Results),
     larger: Option<(RunData, Results)>,
 }
@@ -131,7 +134,9 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         let results = Results::open(&args.out.join(file), &data.id, ui)?;
         Ok((data, results))
     };
+    let widest = design.archs.iter().map(|arch| arch.widths()[1]).max().unwrap_or(1);
     let mut sets = Sets {
+        device: open_device(ui, widest)?,
         first: open(first, "first.jsonl")?,
         larger: larger.map(|data| open(data, "larger.jsonl")).transpose()?,
     };
@@ -255,9 +260,15 @@ fn without(ui: &Ui, rows: &Matrix, held_out: &Matrix) -> Matrix {
 }
 
 fn phase_1(args: &Args, ui: &Ui, design: &Design, sets: &mut Sets) -> anyhow::Result<()> {
-    let (data, results) = &mut sets.first;
     let runs = design.phase_1();
-    train(args, ui, &runs, (data, results), Some(&args.out.join("phase-1.safetensors")))
+    train(
+        args,
+        ui,
+        &runs,
+        &sets.device,
+        &mut sets.first,
+        Some(&args.out.join("phase-1.safetensors")),
+    )
 }
 
 /// What Phase 1 found, from the folder.
@@ -293,11 +304,10 @@ fn complete(
     };
     let (first, larger) = (of(false), of(true));
     if !first.is_empty() {
-        let (data, results) = &mut sets.first;
-        train(args, ui, &first, (data, results), student)?;
+        train(args, ui, &first, &sets.device, &mut sets.first, student)?;
     }
-    if let Some((data, results)) = sets.larger.as_mut().filter(|_| !larger.is_empty()) {
-        train(args, ui, &larger, (data, results), student)?;
+    if let Some(set) = sets.larger.as_mut().filter(|_| !larger.is_empty()) {
+        train(args, ui, &larger, &sets.device, set, student)?;
     }
     Ok(())
 }
@@ -306,10 +316,12 @@ fn train(
     args: &Args,
     ui: &Ui,
     runs: &[RunSettings],
-    (data, results): (&RunData, &mut Results),
+    device: &Device,
+    (data, results): &mut (RunData, Results),
     student: Option<&Path>,
 ) -> anyhow::Result<()> {
-    let mut session = Session { ui, jobs: args.jobs, data, results };
+    let device = Some(device.clone());
+    let mut session = Session { ui, jobs: args.jobs, device, data, results };
     let names = varying(runs);
     let known = session.records(runs);
     let mut best = student.map(|path| Best::new(path, &known));

@@ -150,7 +150,8 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
             results.add(record)?;
         }
     }
-    let mut session = Session { ui, jobs: args.jobs, data: &data, results: &mut results };
+    let mut session =
+        Session { ui, jobs: args.jobs, device: None, data: &data, results: &mut results };
     let mut best = Best::new(&student, &session.records(&plan.runs));
     let (mine, words) = (plan.mine(), plan.words());
     let device =
