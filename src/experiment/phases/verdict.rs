@@ -52,10 +52,9 @@ fn widths<'a>(
     on_larger.or_else(|| find(contrasts, &id))
 }
 
-/// What the larger set brings to each student.
-fn data<'a>(design: &Design, contrasts: &'a [Contrast]) -> Vec<&'a Contrast> {
-    let ids = design.archs.iter().map(|arch| format!("data-{}", arch.widths()[1]));
-    ids.filter_map(|id| find(contrasts, &id)).collect()
+/// What the larger set brings to the student `i`.
+fn data<'a>(design: &Design, contrasts: &'a [Contrast], i: usize) -> Option<&'a Contrast> {
+    find(contrasts, &format!("data-{}", design.archs[i].widths()[1]))
 }
 
 /// The recommendation, a sentence each, from intervals alone.
@@ -98,10 +97,11 @@ pub fn recommendation(
     };
     let longer = step("Training longer", find(contrasts, "epochs"));
     let (mut more, mut less) = (0, 0);
-    for (i, contrast) in data(design, contrasts).into_iter().enumerate() {
-        match step(&format!("The larger set at {}", s(i)), Some(contrast)) {
+    for i in 0..design.archs.len() {
+        let contrast = data(design, contrasts, i);
+        match step(&format!("The larger set at {}", s(i)), contrast) {
             Gain::Shown => more += 1,
-            _ => less += usize::from(contrast.outcome == Outcome::Worse),
+            _ => less += usize::from(contrast.is_some_and(|c| c.outcome == Outcome::Worse)),
         }
     }
     // Who would not train on a set need not ask what is best there.
@@ -316,7 +316,7 @@ mod tests {
         let design = design(true);
         let words = recommendation(&design, Tuned { best: 0.1, worst: 10.0 }, &[], &all).join("\n");
         for part in [
-            "The larger set at S = 256 costs",
+            "The larger set at S = 512 costs",
             "Recommendation: on the first set, since the larger one costs, train S = 512 if 2.0 \
              times the parameters of S = 256 are worth less than one neighbour",
             "the alignment weight is worth tuning",
