@@ -6,6 +6,7 @@ mod contenders;
 mod eval;
 mod evaluation;
 mod few;
+pub mod note;
 mod pca_line;
 mod side_by_side;
 mod student_codes;
