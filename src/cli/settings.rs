@@ -10,7 +10,7 @@ use crate::student::Init;
 use crate::train::TrainConfig;
 
 /// Flag, of the name of its field of [`TrainConfig`], what its value is called, and what it does.
-const FLAGS: [(&str, &str, &str); 15] = [
+pub(super) const FLAGS: [(&str, &str, &str); 15] = [
     ("epochs", "N", "Passes over the vectors; the learning rate falls over all of them"),
     (
         "batch",
@@ -94,15 +94,7 @@ impl Settings {
     /// # Errors
     /// [`Error::Invalid`] for a value that its setting cannot have.
     pub fn over(&self, base: &TrainConfig) -> Result<TrainConfig> {
-        let mut config = base.clone();
-        for (field, value) in &self.given {
-            let mut fields = config.fields();
-            fields.insert(field.clone(), value.clone());
-            config = serde_json::from_value(Value::Object(fields))
-                .map_err(|e| Error::invalid(flag(field), e.to_string()))?;
-        }
-        config.check()?;
-        Ok(config)
+        base.with(&self.given)
     }
 
     /// What was given and is otherwise in `other`, in words.
@@ -114,23 +106,19 @@ impl Settings {
         let differ = theirs.iter().filter(|(field, value)| ours[*field] != **value);
         Ok(differ
             .map(|(field, value)| {
-                format!("{} {} where it has {}", flag(field), shown(&ours[field]), shown(value))
+                let flag = TrainConfig::flag(field);
+                format!("{flag} {} where it has {}", shown(&ours[field]), shown(value))
             })
             .collect())
     }
 }
 
-/// `learning_rate` → `--learning-rate`.
-fn flag(field: &str) -> String {
-    format!("--{}", field.replace('_', "-"))
-}
-
 /// `learning-rate` → `learning_rate`.
-fn field(flag: &str) -> String {
+pub(super) fn field(flag: &str) -> String {
     flag.replace('-', "_")
 }
 
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }
 

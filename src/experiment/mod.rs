@@ -8,8 +8,10 @@ mod evaluation;
 mod few;
 pub mod note;
 mod pca_line;
+pub mod score;
 mod side_by_side;
 mod student_codes;
+pub mod sweep;
 pub mod tasks;
 mod verdict;
 mod yardstick;
@@ -21,5 +23,6 @@ pub use evaluation::{
 };
 pub use few::{After, FewTexts, compare_few};
 pub use pca_line::pca_line;
+pub use score::{Score, ScoreSet, Scored, Spread};
 pub use side_by_side::{Kept, Neighbour, Reference, SideBySide, monthly_price};
 pub use student_codes::{STUDENT, STUDENT_OUTPUT, StudentCode};

@@ -124,7 +124,7 @@ impl Checkpoint {
 }
 
 /// A fingerprint of training rows: their shape and every bit (FNV-1a over the words).
-pub(crate) fn fingerprint(rows: &Matrix) -> String {
+pub fn fingerprint(rows: &Matrix) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for value in rows.data() {
         hash = (hash ^ u64::from(value.to_bits())).wrapping_mul(0x0100_0000_01b3);

@@ -101,6 +101,27 @@ impl TrainConfig {
         serde_json::from_str(&text).expect("what was just written")
     }
 
+    /// These settings with the values of `fields` in their place, checked.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that is no setting, or a value that it cannot have.
+    pub fn with(&self, fields: &serde_json::Map<String, serde_json::Value>) -> Result<Self> {
+        let mut config = self.clone();
+        for (name, value) in fields {
+            let mut all = config.fields();
+            all.insert(name.clone(), value.clone());
+            config = serde_json::from_value(serde_json::Value::Object(all))
+                .map_err(|e| Error::invalid(Self::flag(name), e.to_string()))?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The flag of a setting: `learning_rate` → `--learning-rate`.
+    pub fn flag(field: &str) -> String {
+        format!("--{}", field.replace('_', "-"))
+    }
+
     /// Refuses settings that make no sense, naming the flag.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ mod start;
 mod step;
 mod trainer;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, fingerprint};
 pub use config::TrainConfig;
 pub use loss::{Losses, Objective};
 pub use order::{Split, epoch_order};

@@ -109,7 +109,7 @@ impl Trainer {
         config: &TrainConfig,
         data: Arc<Matrix>,
     ) -> Result<Self> {
-        check(arch, config, &data)?;
+        Self::check(arch, config, &data)?;
         let start = start(arch, config, &data)?;
         let state = State {
             format: 1,
@@ -145,7 +145,7 @@ impl Trainer {
         data: Arc<Matrix>,
     ) -> Result<Self> {
         let state = &checkpoint.state;
-        check(&state.arch, &state.config, &data)?;
+        Self::check(&state.arch, &state.config, &data)?;
         if fingerprint(&data) != state.data_fingerprint {
             return Err(Error::invalid(
                 "--resume",
@@ -158,6 +158,34 @@ impl Trainer {
         trainer.step.write_moments([first, second])?;
         trainer.best = best.clone();
         Ok(trainer)
+    }
+
+    /// Refuses settings and data that do not fit together, before any work.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn check(arch: &Arch, config: &TrainConfig, data: &Matrix) -> Result<()> {
+        config.check()?;
+        if data.cols() != arch.input() || arch.input() != arch.output() {
+            return Err(Error::invalid(
+                "vectors",
+                format!("are {} wide; {arch} must take and give that width", data.cols()),
+            ));
+        }
+        let split = Split::new(data.rows(), config.validation_rows, config.seed);
+        if split.training.len() < config.batch {
+            return Err(Error::invalid(
+                "--batch",
+                format!(
+                    "{} is more than the {} rows to train on ({} of {} are set aside for validation)",
+                    config.batch,
+                    split.training.len(),
+                    split.validation.len(),
+                    data.rows()
+                ),
+            ));
+        }
+        Ok(())
     }
 
     fn prepare(
@@ -386,31 +414,6 @@ impl Trainer {
         let sum: f64 = overlaps.iter().map(|o| f64::from(*o)).sum();
         Ok(Some(sum / overlaps.len() as f64))
     }
-}
-
-/// Refuses settings and data that do not fit together.
-fn check(arch: &Arch, config: &TrainConfig, data: &Matrix) -> Result<()> {
-    config.check()?;
-    if data.cols() != arch.input() || arch.input() != arch.output() {
-        return Err(Error::invalid(
-            "vectors",
-            format!("are {} wide; {arch} must take and give that width", data.cols()),
-        ));
-    }
-    let split = Split::new(data.rows(), config.validation_rows, config.seed);
-    if split.training.len() < config.batch {
-        return Err(Error::invalid(
-            "--batch",
-            format!(
-                "{} is more than the {} rows to train on ({} of {} are set aside for validation)",
-                config.batch,
-                split.training.len(),
-                split.validation.len(),
-                data.rows()
-            ),
-        ));
-    }
-    Ok(())
 }
 
 /// Copies rows into the front of `into`.

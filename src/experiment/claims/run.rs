@@ -6,6 +6,7 @@ use super::{Finding, Here, Method, Standing, counted, method};
 use crate::arch::Variant;
 use crate::error::Result;
 use crate::experiment::note::{Measured, NoteRun, RowId, RowResult};
+use crate::experiment::score::Score;
 use crate::note::{CLAIMS, Claim, Family};
 use crate::number::decimal;
 
@@ -53,6 +54,7 @@ fn by_rows(claim: &Claim, run: &NoteRun, here: &Here) -> Option<Finding> {
             let points: Option<Vec<_>> = [256, 512, 1024, 2048, 4096].into_iter().map(of).collect();
             Some(latency(claim, here, &points?))
         }
+        "sn727-score" => score(claim, run, here),
         "mobile" => Some(mobile(claim, here, row()?.one.median_ms)),
         _ if kind("inference-") => Some(one_vector(claim, here, width, spread(row()?))),
         _ if kind("training-memory-") => {
@@ -73,6 +75,24 @@ fn by_rows(claim: &Claim, run: &NoteRun, here: &Here) -> Option<Finding> {
         }
         _ => None,
     }
+}
+
+/// Our score of the student S = 256 of the run.
+fn score(claim: &Claim, run: &NoteRun, here: &Here) -> Option<Finding> {
+    let own = run.students().into_iter().find(|student| student.row.width == 256)?;
+    let code = own.codes.first()?;
+    let score = Score::new(Some(code.overlap.mean), code.spearman, code.cosine);
+    let words = format!(
+        "Our score of S = 256 after {} epochs is {}: the mean of overlap@10 ({}), Spearman's \
+         correlation of cosines ({}) and the cosine of the output ({}). Not comparable with the \
+         note's 0.414, which is undefined.",
+        own.config.epochs,
+        decimal(score.score, 3),
+        decimal(code.overlap.mean, 3),
+        decimal(code.spearman.unwrap_or(f64::NAN), 3),
+        decimal(code.cosine.unwrap_or(f64::NAN), 3)
+    );
+    Some(here.finding(claim, Standing::CannotCompare, Some(score.score), words))
 }
 
 fn spread(found: &Measured) -> Spread {
