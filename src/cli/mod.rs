@@ -25,6 +25,7 @@ pub mod note;
 pub mod parts;
 pub mod progress;
 pub mod quantize;
+pub mod recommend;
 pub mod settings;
 pub mod sizes;
 pub mod tasks;

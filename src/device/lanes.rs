@@ -32,7 +32,8 @@ impl Words {
     pub(crate) fn zeros(len: usize) -> Option<Self> {
         // A line more than needed, of which the first words are left out. The system gives pages of
         // zeros for it, each when it is first written to.
-        let storage = bytemuck::try_zeroed_slice_box(len.checked_add(LANES)?).ok()?.into_vec();
+        let storage: Box<[f32]> = bytemuck::try_zeroed_slice_box(len.checked_add(LANES)?).ok()?;
+        let storage = storage.into_vec();
         let start = storage.as_ptr().align_offset(LINE);
         Some(Self { storage, start, len })
     }

@@ -147,6 +147,9 @@ pub(super) fn delegate(
 ) -> anyhow::Result<Option<Entry>> {
     let mut child = Command::new(std::env::current_exe().context("finding this program")?)
         .args(["note-row", "--quiet", "--color", "never", "--device", device])
+        // glibc keeps freed blocks of some megabytes for later; what is counted is to be what is
+        // held, so this process hands them back at once.
+        .env("MALLOC_MMAP_THRESHOLD_", "1048576")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -25,6 +25,8 @@ use crate::report::note_page::{About, note_report};
 use crate::report::note_tables::{claim_lines, note_tables};
 use crate::report::table::wrap;
 use crate::train::TrainConfig;
+pub use sets::{Set, bundled};
+
 use sets::Sets;
 use stages::{Settings, Stage, config, stages, work};
 
@@ -42,7 +44,7 @@ pub const KIND: &str = "note";
     lnsp note --rows B-256,A-8192 --json\n  \
     lnsp note --vectors mine768.npy             the rows whose width is 768 run on your vectors\n\n\
     Quick: five samples of what is slow, batches of 64 in the largest rows, students trained for\n\
-    two epochs. Full: a second of samples a figure, an epoch of steps in every row, students\n\
+    five epochs. Full: a second of samples a figure, an epoch of steps in every row, students\n\
     trained as lnsp train does. What was stopped or killed goes on with the row it was in.")]
 pub struct Args {
     /// A minute or two (the default).
@@ -69,7 +71,7 @@ pub struct Args {
     /// Vectors to measure on, with --vectors [default: its last tenth, 3,000 at most].
     #[arg(long, value_name = "FILE", requires = "vectors")]
     pub held_out: Option<PathBuf>,
-    /// Epochs that students are trained for [default: 2, with --full as lnsp train].
+    /// Epochs that students are trained for [default: 5, with --full as lnsp train].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub epochs: Option<u32>,
     /// Seed of everything random [default: as lnsp train].

@@ -14,10 +14,12 @@ use crate::linalg::Pca;
 
 /// Vectors held out at most where the user gives no file of them.
 const MOST_HELD_OUT: usize = 3000;
+/// Vectors to train on at least: a fifth may be set aside, and the rest is to make a batch.
+const LEAST: usize = 400;
 
 /// A file to train on, with vectors that are held out.
 #[derive(Debug)]
-pub(super) struct Set {
+pub struct Set {
     pub path: PathBuf,
     pub width: usize,
     pub data: DataSet,
@@ -47,10 +49,10 @@ impl Sets {
         if let Some(path) = vectors {
             sets.push(of_user(ui, path, held_out, read)?);
         }
-        let bundled = given_or_bundled(None, TRAINING, "--vectors");
+        let there = given_or_bundled(None, TRAINING, "--vectors");
         if !sets.iter().any(|set: &Set| set.width == crate::arch::TEACHER_WIDTH) {
-            match bundled {
-                Ok(path) => sets.push(bundled_set(ui, &path)?),
+            match there {
+                Ok(_) => sets.push(bundled(ui)?),
                 Err(cause) if sets.is_empty() => return Err(cause.into()),
                 Err(_) => {}
             }
@@ -61,11 +63,6 @@ impl Sets {
     /// The vectors that fit a row, if there are any but random ones.
     pub fn of(&self, row: RowId) -> Option<&Set> {
         self.sets.iter().find(|set| set.width == row.arch().input())
-    }
-
-    /// All of them.
-    pub fn all(&self) -> &[Set] {
-        &self.sets
     }
 
     /// What a row is measured on.
@@ -111,16 +108,29 @@ fn read_file(ui: &Ui, path: &Path, read: &ReadArgs) -> anyhow::Result<Loaded> {
     Ok(load(ui, path, read.open(path)?, None)?)
 }
 
-fn bundled_set(ui: &Ui, path: &Path) -> anyhow::Result<Set> {
+/// The bundled vectors.
+///
+/// # Errors
+/// They are not to be found, or cannot be read.
+pub fn bundled(ui: &Ui) -> anyhow::Result<Set> {
     let read = ReadArgs::default();
-    let training = read_file(ui, path, &read)?;
+    let path = given_or_bundled(None, TRAINING, "--vectors")?;
+    let training = read_file(ui, &path, &read)?;
     let held_out = given_or_bundled(None, HELD_OUT, "--held-out")?;
     let held_out = read_file(ui, &held_out, &read)?;
-    Ok(set(path, training, held_out))
+    Ok(set(&path, training, held_out))
 }
 
 fn of_user(ui: &Ui, path: &Path, held_out: Option<&Path>, read: &ReadArgs) -> anyhow::Result<Set> {
     let mut training = read_file(ui, path, read)?;
+    if training.rows.rows() < LEAST {
+        let message = format!(
+            "{} holds {} vectors, too few to train on; give at least {LEAST}, better some thousands",
+            path.display(),
+            training.rows.rows()
+        );
+        return Err(Error::invalid("--vectors", message).into());
+    }
     if let Some(file) = held_out {
         let held_out = read_file(ui, file, read)?;
         if held_out.rows.cols() != training.rows.cols() {

@@ -5,7 +5,8 @@ use crate::error::Result;
 use crate::experiment::note::{NoteRun, Quality};
 use crate::metrics::Interval;
 use crate::note::Claim;
-use crate::number::{count, decimal, signed};
+use crate::number::{count, decimal, percent, signed};
+use crate::train::TrainConfig;
 
 /// A difference of overlap@10 that somebody would notice: one neighbour in a hundred.
 const MATERIAL: f64 = 0.01;
@@ -85,9 +86,13 @@ impl Students<'_> {
     }
 
     fn training_words(&self) -> String {
+        let (epochs, usual) = (self.own.config.epochs, TrainConfig::default().epochs);
+        let few = match epochs < usual {
+            true => format!("; lnsp train has {usual} epochs, and so has lnsp note --full"),
+            false => String::new(),
+        };
         format!(
-            " Students of {} epochs on {} vectors, {} held out.",
-            self.own.config.epochs,
+            " Students of {epochs} epochs on {} vectors, {} held out{few}.",
             count(self.own.training_rows as u64),
             count(self.own.held_out.values().len() as u64)
         )
@@ -135,7 +140,7 @@ impl Students<'_> {
             signed(excess.high, 4),
             best.row.width,
             versus(best.held_out_mean()?.mean, &gain),
-            crate::number::percent(1.0 - held),
+            percent(1.0 - held),
         );
         let holds = gain.mean < MATERIAL && excess.mean < MATERIAL;
         Ok(Some(self.finding(claim, holds, Some(held), words)))

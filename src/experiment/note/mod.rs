@@ -171,7 +171,7 @@ impl Mode {
     pub fn epochs(self, usual: u32) -> u32 {
         match self {
             Mode::Full => usual,
-            Mode::Quick => usual.min(2),
+            Mode::Quick => usual.min(5),
         }
     }
 }
@@ -205,6 +205,6 @@ mod tests {
         assert_eq!((large.training_batch, large.batch), (64, 64));
         let full = plan("A-8192", Mode::Full);
         assert_eq!((full.training_batch, full.batch, full.training_samples), (256, 1024, 78));
-        assert_eq!((Mode::Quick.epochs(20), Mode::Full.epochs(20)), (2, 20));
+        assert_eq!((Mode::Quick.epochs(20), Mode::Full.epochs(20)), (5, 20));
     }
 }
