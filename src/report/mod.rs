@@ -17,6 +17,6 @@ pub mod table;
 pub mod task_page;
 pub mod task_tables;
 
-pub use html::{Block, Report, Section};
+pub use html::{Block, Report, Section, Statement};
 pub use svg::Svg;
 pub use table::{Align, Cell, Column, Table, Tone};

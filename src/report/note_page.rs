@@ -5,13 +5,14 @@ use super::eval_page::mark;
 use super::html::{Block, Report, Section};
 use super::note_plots::{Point, Scale, Series, over_width};
 use super::note_tables::{
-    all_codes, claim_summary, claims, codes, memory, of_family, quality, sizes, skipped,
-    three_digits, time,
+    all_codes, answering, claim_summary, claims, codes, learning, memory, of_family, quality,
+    sizes, skipped,
 };
 use super::plot::{Mark, quality_against_bytes};
+use super::table::Table;
 use crate::error::Result;
 use crate::experiment::Kind;
-use crate::experiment::claims::{Finding, Standing};
+use crate::experiment::claims::{Finding, GROUPS, Standing};
 use crate::experiment::note::{NoteRun, RowResult};
 use crate::note::{self, Family};
 use crate::number::{decimal, signed};
@@ -47,7 +48,7 @@ pub fn note_report(run: &NoteRun, findings: &[Finding], about: &About) -> Result
     }
     sections.extend(quality_section(run)?);
     sections.extend(bytes_section(run)?);
-    sections.push(Section::new("Every claim").with(Block::Table(claims(findings))));
+    sections.extend(claim_sections(findings));
     sections.push(repeat(run, about));
     Ok(Report {
         title: "The note, measured".into(),
@@ -76,10 +77,6 @@ fn summary(run: &NoteRun, findings: &[Finding], about: &About) -> Result<Section
     ];
     let measured = run.rows.iter().filter(|row| row.measured.is_some()).count();
     facts.push(("rows measured".into(), format!("{measured} of {}", run.rows.len())));
-    if let Some(own) = run.measured_b(256) {
-        let ms = three_digits(own.one.median_ms);
-        facts.push(("ms a vector, S = 256".into(), ms));
-    }
     let mut section = Section::new("Verdict")
         .with(Block::Facts(facts))
         .with(Block::Text(claim_summary(findings)));
@@ -169,17 +166,40 @@ fn family_section(run: &NoteRun, family: Family) -> Result<Option<Section>> {
         Family::A => ("Family A: N→N→N/2→N→N", "N"),
         Family::B => ("Family B: 384→S→192→S→384", "S"),
     };
-    let mut section = Section::new(title)
-        .with(Block::Table(sizes(&rows, family)))
-        .with(Block::Table(memory(&rows, family)));
+    let mut section =
+        Section::new(title).with(within(sizes(&rows, family))).with(within(memory(&rows, family)));
     if let Some(block) = memory_plot(&rows, letter)? {
         section = section.with(block);
     }
-    section = section.with(Block::Table(time(&rows, family)));
+    section = section.with(within(answering(&rows, family)));
     if let Some(block) = time_plot(&rows, letter)? {
         section = section.with(block);
     }
-    Ok(Some(section))
+    Ok(Some(section.with(within(learning(&rows, family)))))
+}
+
+/// A table below the heading of its family, which its own title need not repeat.
+fn within(mut table: Table) -> Block {
+    if let Some((_, rest)) = table.title.split_once(": ") {
+        let mut letters = rest.chars();
+        let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+        table.title = format!("{first}{}", letters.as_str());
+    }
+    Block::Table(table)
+}
+
+/// The claims by what they are about.
+fn claim_sections(findings: &[Finding]) -> Vec<Section> {
+    let mut sections = Vec::new();
+    for (title, prefixes) in GROUPS {
+        let of_group = |found: &&Finding| prefixes.iter().any(|p| found.id.starts_with(p));
+        let own: Vec<Finding> = findings.iter().filter(of_group).cloned().collect();
+        if !own.is_empty() {
+            let heading = format!("Claims: {}", title.to_lowercase());
+            sections.push(Section::new(heading).with(Block::Statements(claims(&own))));
+        }
+    }
+    sections
 }
 
 fn series(
@@ -270,7 +290,7 @@ fn quality_section(run: &NoteRun) -> Result<Option<Section>> {
                        would show as a distance that grows with S.";
         section = section.with(Block::Figure { svg, caption: caption.into() });
     }
-    Ok(Some(section.with(Block::Table(table))))
+    Ok(Some(section.with(within(table))))
 }
 
 fn bytes_section(run: &NoteRun) -> Result<Option<Section>> {
@@ -325,10 +345,12 @@ fn repeat(run: &NoteRun, about: &About) -> Section {
             config.seed
         )));
     }
-    let mut named: Vec<String> = Vec::new();
+    let mut named: Vec<&str> = Vec::new();
     for found in run.rows.iter().filter_map(|row| row.measured.as_ref()) {
-        if !named.contains(&found.vectors) {
-            named.push(found.vectors.clone());
+        // Random ones are alike but for their width.
+        let name = found.vectors.split(" extended to").next().unwrap_or_default();
+        if !named.contains(&name) {
+            named.push(name);
         }
     }
     section = section.with(Block::Text(format!("Vectors: {}.", named.join("; "))));

@@ -131,7 +131,11 @@ fn x_ticks(drawn: &[Vec<Point>]) -> Vec<f64> {
 
 fn y_ticks(span: Span, scale: Scale) -> Vec<f64> {
     let all: Vec<f64> = match scale {
-        Scale::Logarithmic => (-9..=12).map(f64::from).collect(),
+        Scale::Logarithmic => {
+            let between: &[f64] = if span.size() < 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+            let decade = |power| between.iter().map(move |m| f64::from(power) + m.log10());
+            (-9..=12).flat_map(decade).collect()
+        }
         Scale::Linear => {
             let rough = span.size() / 6.0;
             let power = 10f64.powf(rough.log10().floor());

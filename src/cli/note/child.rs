@@ -82,7 +82,7 @@ fn measure(
     announce: &mut dyn FnMut(&str) -> crate::Result<()>,
 ) -> anyhow::Result<Entry> {
     let Task { row, plan, source } = task;
-    if let Some(skipped) = does_not_fit(*row, plan)? {
+    if let Some(skipped) = does_not_fit(*row, plan, memory::available())? {
         return Ok(Entry::Skipped(skipped));
     }
     announce("the vectors")?;
@@ -105,8 +105,8 @@ fn measure(
 }
 
 /// The row that is skipped because it needs more memory than there is.
-fn does_not_fit(row: RowId, plan: &Plan) -> crate::Result<Option<SkippedRow>> {
-    let (needed, available) = (measuring_bytes(row, plan)? + SPARE, memory::available());
+fn does_not_fit(row: RowId, plan: &Plan, available: u64) -> crate::Result<Option<SkippedRow>> {
+    let needed = measuring_bytes(row, plan)? + SPARE;
     Ok((needed > available).then(|| SkippedRow {
         row,
         needed: Some(needed),
@@ -194,5 +194,31 @@ pub(super) fn delegate(
             let said = said.trim().trim_start_matches("error: ").to_string();
             bail!("{}: {}", task.row, if said.is_empty() { status.to_string() } else { said })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::note::Mode;
+
+    #[test]
+    fn what_does_not_fit_is_skipped_with_the_figure_that_says_why() {
+        let row: RowId = "A-8192".parse().unwrap();
+        let plan = Mode::Quick.plan(&row.arch(), 1);
+        let needed = measuring_bytes(row, &plan).unwrap() + SPARE;
+        assert_eq!(does_not_fit(row, &plan, needed).unwrap(), None);
+        let skipped = does_not_fit(row, &plan, needed - 1).unwrap().unwrap();
+        assert_eq!((skipped.needed, skipped.available), (Some(needed), Some(needed - 1)));
+        assert!(skipped.reason.contains(&needed.to_string()), "{}", skipped.reason);
+        assert!(needed > 3_300_000_000 && needed < 4_500_000_000, "{needed}");
+    }
+
+    #[test]
+    fn random_vectors_have_the_width_that_was_asked_for() {
+        let law = Spectrum { first: 0.1, power: -0.5, rate: -2.0 };
+        let (data, name) = vectors(&Source::Synthetic(law), 768, 5, 1).unwrap();
+        assert_eq!((data.rows(), data.cols()), (5, 768));
+        assert!(name.contains("synthetic") && name.contains("768"), "{name}");
     }
 }

@@ -20,8 +20,11 @@ const LEAST: usize = 400;
 /// A file to train on, with vectors that are held out.
 #[derive(Debug)]
 pub struct Set {
+    /// The file to train on.
     pub path: PathBuf,
+    /// Values in a vector.
     pub width: usize,
+    /// What is in it.
     pub data: DataSet,
     pca: OnceCell<Pca>,
 }

@@ -163,9 +163,13 @@ fn tables(claim: &Claim) -> Option<Finding> {
         "parameters-sizes" => "four bytes a parameter of the layer lists",
         _ => "what a training step in f32 with AdamW holds at a batch of 256",
     };
+    let (within, others) = match right {
+        0 => ("None".to_string(), "they"),
+        right => (right.to_string(), "the others"),
+    };
     let words = format!(
-        "{right} of its {} figures are within {} of {exact}; the others are off by {} to {}. Row by \
-         row they stand in the tables of sizes.",
+        "{within} of its {} figures is within {} of {exact}: {others} are off by {} to {}. Row by row \
+         they stand in the tables of sizes.",
         all.len(),
         percent(THRESHOLD),
         signed_percent(low),

@@ -50,6 +50,18 @@ impl Standing {
     }
 }
 
+/// The claims by what they are about: a title, and how the names of its claims begin.
+pub const GROUPS: [(&str, &[&str]); 5] = [
+    ("Speed", &["inference-", "law-latency", "full-attention", "mobile"]),
+    ("Size", &["transformer-layer", "gpt", "parameters-", "sn727-size", "l3-cache"]),
+    ("Training", &["training-", "sn727-memory", "law-memory", "sn727-stability"]),
+    (
+        "Which size to take",
+        &["next-step", "sweet-spot", "maximum", "goldilocks", "ceiling", "special"],
+    ),
+    ("Score and strategy", &["sn727-score", "phase-", "tune-"]),
+];
+
 /// How a claim is put to the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -200,6 +212,14 @@ mod tests {
                 let standing = counted(claim, None).unwrap().standing;
                 assert_eq!(standing, Standing::CannotCompare, "{}", claim.id);
             }
+        }
+    }
+
+    #[test]
+    fn every_claim_is_in_one_group() {
+        for claim in CLAIMS {
+            let of = |(_, names): &&(_, &[&str])| names.iter().any(|n| claim.id.starts_with(n));
+            assert_eq!(GROUPS.iter().filter(of).count(), 1, "{}", claim.id);
         }
     }
 

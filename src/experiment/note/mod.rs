@@ -8,7 +8,8 @@ mod spectrum;
 
 pub use measure::{Measured, Timed, measure_row, measuring_bytes};
 pub use quality::{
-    Baselines, CodeQuality, DataSet, Overlaps, Quality, Ruler, measure_baselines, train_and_measure,
+    Baselines, CodeQuality, DataSet, Overlaps, Quality, Ruler, measure_baselines, student_quality,
+    train_and_measure,
 };
 pub use results::{Entry, NoteRun, RowResult, SkippedRow};
 pub use spectrum::{Spectrum, synthetic};
