@@ -23,11 +23,13 @@ pub mod machine;
 pub mod memory;
 pub mod note;
 pub mod parts;
+pub mod phases;
 pub mod progress;
 pub mod quantize;
 pub mod recommend;
 pub mod settings;
 pub mod sizes;
+pub mod sweep;
 pub mod tasks;
 pub mod teacher;
 pub mod text;
@@ -128,6 +130,10 @@ pub enum Command {
     Baselines(baselines::Args),
     /// Measure latency, throughput and memory.
     Bench(bench::Args),
+    /// Train with many settings side by side and see which matter.
+    Sweep(sweep::Args),
+    /// Carry out the note's strategy: tune on a small student, then widen it, with controls.
+    Phases(phases::Args),
     /// Train, evaluate and compare on the bundled vectors, and write a report.
     Demo(demo::Args),
     /// Run the whole note here: every row measured, every claim with its verdict, a report.
@@ -243,6 +249,8 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Quantize(args) => quantize::run(args, ui),
         Command::Baselines(args) => baselines::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
+        Command::Sweep(args) => sweep::run(args, ui),
+        Command::Phases(args) => phases::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),
         Command::Note(args) => note::run(args, ui),
         Command::NoteRow(args) => note::child::run(args, ui),

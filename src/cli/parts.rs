@@ -203,12 +203,21 @@ pub(super) fn differences<'a>(there: &Job, job: &'a Job) -> Vec<&'a str> {
 pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join(LOCK);
     let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
+    lock_file(&file, folder)?;
+    Ok(file)
+}
+
+/// Locks a file for as long as it is open, against any other process; `what` is for the message.
+///
+/// # Errors
+/// If another process has it.
+pub(super) fn lock_file(file: &File, what: &Path) -> anyhow::Result<()> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
-            bail!("another lnsp is writing to {}; let it end", folder.display())
+            bail!("another lnsp is writing to {}; let it end", what.display())
         }
         // Not every file system has locks.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
 

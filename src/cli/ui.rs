@@ -158,6 +158,16 @@ impl Ui {
         self.stderr(&format!("{} {text}", self.mark("error:", "31")));
     }
 
+    /// Whether progress is drawn as bars on a terminal.
+    pub fn shows_bars(&self) -> bool {
+        !self.quiet && self.err_terminal
+    }
+
+    /// Whether anything but results and errors is said.
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Progress of `total` pieces of work (none if nobody knows how many), called `label`.
     pub fn progress(&self, label: &str, total: Option<u64>) -> Progress {
         Progress::new(label, total, self.quiet, self.err_terminal, self.err_color)

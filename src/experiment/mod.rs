@@ -8,6 +8,7 @@ mod evaluation;
 mod few;
 pub mod note;
 mod pca_line;
+pub mod phases;
 pub mod recommend;
 pub mod score;
 mod side_by_side;

@@ -5,6 +5,7 @@
 
 mod analogy;
 mod bootstrap;
+mod crossed;
 mod error;
 mod neighbours;
 mod resample;
@@ -13,6 +14,7 @@ mod spearman;
 
 pub use analogy::three_cos_add;
 pub use bootstrap::{Interval, bootstrap_mean, paired_difference};
+pub use crossed::crossed_difference;
 pub use error::{cosines, explained_variance, mean_squared_error};
 pub use neighbours::{Neighbours, ndcg, ndcg_at_k, overlap_at_k};
 pub use resample::{Resampled, resample_means, resample_spearman};

@@ -89,6 +89,38 @@ fn summary(group: &[&Record]) -> SettingSummary {
     }
 }
 
+/// Names of the settings that take more than one value, in their order.
+pub fn varying(all: &[RunSettings]) -> Vec<String> {
+    let mut first: Vec<(String, Value)> = Vec::new();
+    let mut varying: Vec<String> = Vec::new();
+    for (name, value) in all.iter().flat_map(RunSettings::fields) {
+        match first.iter().find(|(other, _)| *other == name) {
+            None => first.push((name, value)),
+            Some((_, one)) if *one != value && !varying.contains(&name) => varying.push(name),
+            Some(_) => {}
+        }
+    }
+    let place = |name: &String| first.iter().position(|(other, _)| other == name);
+    varying.sort_by_key(place);
+    varying
+}
+
+/// What sets a run apart, such as `width 512, seed 3`; the architecture if nothing does.
+pub fn name(settings: &RunSettings, varying: &[String]) -> String {
+    let fields = settings.fields();
+    let named: Vec<String> = fields
+        .iter()
+        .filter(|(name, _)| varying.contains(name))
+        .map(|(name, value)| format!("{} {}", name.replace('_', " "), shown(value)))
+        .collect();
+    if named.is_empty() { settings.arch.to_string() } else { named.join(", ") }
+}
+
+/// A value without the quotes of JSON.
+pub fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+}
+
 /// Every setting that takes more than one value among `runs`, the one with the largest range
 /// first.
 pub fn sensitivity(runs: &[Record]) -> Vec<Sensitivity> {
@@ -187,5 +219,11 @@ mod tests {
         assert!(ends.iter().all(|(found, wanted)| (found - wanted).abs() < 1e-12), "{ends:?}");
         assert!((alignment.range - 0.75).abs() < 1e-12);
         assert!(sensitivity(&runs()[..1]).is_empty());
+        let settings: Vec<RunSettings> = runs().iter().map(Record::settings).collect();
+        let varies = varying(&settings);
+        assert_eq!(varies, ["width", "alignment_weight", "learning_rate", "seed"]);
+        let words = "width 256, alignment weight 0.5, learning rate 0.0001, seed 2";
+        assert_eq!(name(&settings[1], &varies), words);
+        assert!(name(&settings[1], &[]).starts_with("384→256"));
     }
 }
