@@ -116,7 +116,7 @@ fn small_rows_are_measured_and_everything_agrees() {
         "--results",
         word(&place.out()),
     ]);
-    assert!(out.contains("teacher int8") && out.contains("No student"), "{out}");
+    assert!(out.starts_with("Take ") && out.contains("No student"), "{out}");
 }
 
 /// Over 100 MB the process grows by what is predicted: no tensor is there twice.

@@ -50,7 +50,7 @@ enum Line {
     /// What comes next.
     Next(String),
     /// What was found; the last line.
-    Found(Entry),
+    Found(Box<Entry>),
 }
 
 /// Arguments of the hidden subcommand; there are none, the task comes on standard input.
@@ -71,9 +71,9 @@ pub fn run(_: &Args, ui: &Ui) -> anyhow::Result<()> {
         std::process::exit(1);
     });
     let say = |line: &Line| ui.print_raw(&format!("{}\n", serde_json::to_string(line)?));
-    say(&Line::Found(measure(&task, ui, &mut |what| {
+    say(&Line::Found(Box::new(measure(&task, ui, &mut |what| {
         say(&Line::Next(what.into())).map_err(|_| Error::Cancelled)
-    })?))
+    })?)))
 }
 
 fn measure(
@@ -163,7 +163,7 @@ pub(super) fn delegate(
     for line in output.lines() {
         match serde_json::from_str(&line.unwrap_or_default()) {
             Ok(Line::Next(what)) => next(&what),
-            Ok(Line::Found(entry)) => found = Some(entry),
+            Ok(Line::Found(entry)) => found = Some(*entry),
             Err(_) => {}
         }
         if stop.load(Ordering::SeqCst) {

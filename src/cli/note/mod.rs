@@ -50,7 +50,7 @@ pub struct Args {
     /// A minute or two (the default).
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Everything measured in full: an hour or so on two cores.
+    /// Everything measured in full: some minutes more, on slow machines an hour.
     #[arg(long)]
     pub full: bool,
     /// Folder for results and report.
