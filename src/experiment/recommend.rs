@@ -1,5 +1,6 @@
 //! Which code to take: the one that meets all limits at least cost, be it a student's or not.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -51,8 +52,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// What is to be least; among equals the next of bytes, milliseconds and memory, and then the code
-/// that keeps more.
+/// What is to be least; among equals the code that keeps more is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Least {
@@ -175,13 +175,16 @@ impl Candidate {
         }
     }
 
-    /// Whether it costs less than `other`, or as much and keeps more.
+    /// Whether it costs less than `other`; of two that cost the same the one that keeps more is
+    /// taken, then the one whose other costs are less.
     pub fn cheaper(&self, other: &Self, least: Least) -> bool {
-        let order = |a: &f64, b: &f64| a.total_cmp(b);
-        let (own, others) = (self.costs(least), other.costs(least));
-        let by_cost = own.iter().zip(&others).map(|(a, b)| order(a, b)).find(|o| o.is_ne());
-        let by_quality = || other.overlap.mean.total_cmp(&self.overlap.mean);
-        by_cost.unwrap_or_else(by_quality).is_lt()
+        let ([own, own_rest @ ..], [others, others_rest @ ..]) =
+            (self.costs(least), other.costs(least));
+        let rest = own_rest.iter().zip(&others_rest).map(|(a, b)| a.total_cmp(b));
+        own.total_cmp(&others)
+            .then_with(|| other.overlap.mean.total_cmp(&self.overlap.mean))
+            .then_with(|| rest.fold(Ordering::Equal, Ordering::then))
+            .is_lt()
     }
 
     /// `PCA transform coding, 96 bytes: 96 bytes a vector, overlap@10 0.896, 0.021 ms, 0.59 MB`.
@@ -383,6 +386,7 @@ mod tests {
             one("teacher int8", false, 384, 0.0005, 3072, 0.995),
             one("student 512", true, 768, 0.05, 2_400_000, 0.889),
             one("student 512, int8 latents", true, 192, 0.06, 2_400_000, 0.888),
+            one("rotated, 2 bit", false, 96, 0.01, 600_000, 0.886),
             one("PCA transform coding", false, 96, 0.02, 600_000, 0.896),
         ]
     }

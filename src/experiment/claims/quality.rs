@@ -152,7 +152,7 @@ impl Students<'_> {
         let own = self.own.held_out_mean()?.mean;
         let to_pca = self.own.to_pca()?;
         let says = match gain.low > 0.0 {
-            true if gain.mean < MATERIAL => "There is a ceiling, and it is low: measurably more",
+            true if gain.mean < MATERIAL => "There is a ceiling, and it is low",
             true => "There is a ceiling",
             false => "No wider student keeps measurably more",
         };

@@ -383,6 +383,7 @@ async fn milliseconds(mut call: impl AsyncFnMut() -> Result<()>) -> Result<f64> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::note::{Spectrum, synthetic};
 
     #[test]
     fn overlaps_come_back_from_their_characters() {
@@ -394,20 +395,16 @@ mod tests {
         assert!(stored.less(&Overlaps::new(&[0.5]), 1).is_err());
     }
 
-    /// Random rows have nothing to learn but themselves.
     #[test]
     fn a_student_is_trained_and_held_against_pca() {
         let row: RowId = "B-256".parse().unwrap();
-        let wave = |rows, phase: usize| {
-            Matrix::from_fn(rows, 384, |r, c| {
-                ((r * 37 + phase) as f32 * (c + 1) as f32 * 0.0137).sin() / (1.0 + c as f32 / 50.0)
-            })
-        };
+        let law = Spectrum { first: 0.1, power: -0.5, rate: -2.5 };
+        let all = synthetic(&law, 640, 384, 5);
         let data = DataSet {
             training_name: "training".into(),
-            training: Arc::new(wave(300, 5)),
+            training: Arc::new(all.slice_rows(0, 600)),
             held_out_name: "held out".into(),
-            held_out: wave(40, 11),
+            held_out: all.slice_rows(600, 640),
         };
         let sample = Ruler::sample_of(&data);
         assert_eq!(sample.rows(), 40);
@@ -432,7 +429,7 @@ mod tests {
             },
         ))
         .unwrap();
-        assert_eq!((found.steps, found.codes.len()), (9, 3));
+        assert_eq!((found.steps, found.codes.len()), (18, 3));
         assert_eq!(
             found.codes.iter().map(|c| c.bytes_per_vector).collect::<Vec<_>>(),
             [768, 384, 192]
@@ -444,7 +441,7 @@ mod tests {
         let all = pollster::block_on(measure_baselines(&ruler, 192, &mut |_, _| Ok(()))).unwrap();
         let int8 = all.codes.iter().find(|c| c.name == "teacher int8").unwrap();
         assert_eq!((int8.bytes_per_vector, int8.model_bytes), (384, 8 * 384));
-        let few = DataSet { held_out: wave(10, 1), ..data };
+        let few = DataSet { held_out: all.slice_rows(0, 10), ..data };
         assert!(Ruler::new(&few, &sample, &pca, 3).is_err());
     }
 }
