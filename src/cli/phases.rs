@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
+use super::device::open_device;
 use super::eval::command_line;
 use super::sweep::{Best, Results, Session};
 use super::ui::Ui;
 use super::vectors::{HELD_OUT, Loaded, ReadArgs, TRAINING, given_or_bundled, load};
 use crate::arch::Arch;
+use crate::device::Device;
 use crate::error::Error;
-use crate::experiment::phases::{Arm, Design, PhaseSets, Phases, Tuned};
-use crate::experiment::sweep::{Kind, Record, RunData, RunSettings, Values, name, varying};
+use crate::experiment::phases::{Arm, Design, PhaseSet, Phases, Tuned};
+use crate::experiment::sweep::{Kind, RunData, RunSettings, Values, name, varying};
 use crate::format::VectorReader;
 use crate::format::files::{AtomicFile, write_whole};
 use crate::linalg::near_rows;
@@ -56,10 +58,16 @@ pub struct Args {
     #[command(flatten)]
     pub read: ReadArgs,
     /// Alignment weights of Phase 1 [default: 0.1,0.3,1,3,10; 0.1,1,10 with --quick].
-    #[arg(long, value_name = "LIST", value_parser = |text: &str| parse(text, Kind::Decimal))]
+    #[arg(
+        long, value_name = "LIST", allow_hyphen_values = true,
+        value_parser = |text: &str| parse(text, Kind::Decimal)
+    )]
     pub alignment_weight: Option<Values>,
     /// Seeds [default: 1..3; 1,2 with --quick].
-    #[arg(long, value_name = "LIST", value_parser = |text: &str| parse(text, Kind::Whole))]
+    #[arg(
+        long, value_name = "LIST", allow_hyphen_values = true,
+        value_parser = |text: &str| parse(text, Kind::Whole)
+    )]
     pub seed: Option<Values>,
     /// Passes over the vectors [default: 20; 3 with --quick].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -102,6 +110,7 @@ fn parse(text: &str, kind: Kind) -> Result<Values, String> {
 
 /// Both sets with their results.
 struct Sets {
+    device: Device,
     first: (RunData, Results),
     larger: Option<(RunData, Results)>,
 }
@@ -125,7 +134,9 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         let results = Results::open(&args.out.join(file), &data.id, ui)?;
         Ok((data, results))
     };
+    let widest = design.archs.iter().map(|arch| arch.widths()[1]).max().unwrap_or(1);
     let mut sets = Sets {
+        device: open_device(ui, widest)?,
         first: open(first, "first.jsonl")?,
         larger: larger.map(|data| open(data, "larger.jsonl")).transpose()?,
     };
@@ -249,15 +260,21 @@ fn without(ui: &Ui, rows: &Matrix, held_out: &Matrix) -> Matrix {
 }
 
 fn phase_1(args: &Args, ui: &Ui, design: &Design, sets: &mut Sets) -> anyhow::Result<()> {
-    let (data, results) = &mut sets.first;
     let runs = design.phase_1();
-    train(args, ui, &runs, (data, results), Some(&args.out.join("phase-1.safetensors")))
+    train(
+        args,
+        ui,
+        &runs,
+        &sets.device,
+        &mut sets.first,
+        Some(&args.out.join("phase-1.safetensors")),
+    )
 }
 
 /// What Phase 1 found, from the folder.
 fn tuned(args: &Args, design: &Design, sets: &Sets) -> anyhow::Result<Tuned> {
     let runs = design.phase_1();
-    let records = records(&runs, &sets.first);
+    let records = set(&sets.first).of(&runs);
     if records.len() < runs.len() {
         bail!(
             "the other phases read the alignment weight that Phase 1 found, and {} of its {} runs \
@@ -270,9 +287,8 @@ fn tuned(args: &Args, design: &Design, sets: &Sets) -> anyhow::Result<Tuned> {
     design.tuned(&records).context("every training of Phase 1 diverged; give other weights")
 }
 
-fn records(runs: &[RunSettings], (data, results): &(RunData, Results)) -> Vec<Record> {
-    let id = |run: &RunSettings| Record::id_of(run, &data.id);
-    runs.iter().filter_map(|run| results.get(&id(run))).cloned().collect()
+fn set((data, results): &(RunData, Results)) -> PhaseSet<'_> {
+    PhaseSet { data, records: results.runs() }
 }
 
 /// Trains what is missing of `arms`, those on the first set before those on the larger one.
@@ -288,11 +304,10 @@ fn complete(
     };
     let (first, larger) = (of(false), of(true));
     if !first.is_empty() {
-        let (data, results) = &mut sets.first;
-        train(args, ui, &first, (data, results), student)?;
+        train(args, ui, &first, &sets.device, &mut sets.first, student)?;
     }
-    if let Some((data, results)) = sets.larger.as_mut().filter(|_| !larger.is_empty()) {
-        train(args, ui, &larger, (data, results), student)?;
+    if let Some(set) = sets.larger.as_mut().filter(|_| !larger.is_empty()) {
+        train(args, ui, &larger, &sets.device, set, student)?;
     }
     Ok(())
 }
@@ -301,10 +316,12 @@ fn train(
     args: &Args,
     ui: &Ui,
     runs: &[RunSettings],
-    (data, results): (&RunData, &mut Results),
+    device: &Device,
+    (data, results): &mut (RunData, Results),
     student: Option<&Path>,
 ) -> anyhow::Result<()> {
-    let mut session = Session { ui, jobs: args.jobs, data, results };
+    let device = Some(device.clone());
+    let mut session = Session { ui, jobs: args.jobs, device, data, results };
     let names = varying(runs);
     let known = session.records(runs);
     let mut best = student.map(|path| Best::new(path, &known));
@@ -326,16 +343,9 @@ fn conclude(
     tuned: Tuned,
     sets: &Sets,
 ) -> anyhow::Result<()> {
-    let phase_1 = records(&design.phase_1(), &sets.first);
-    let first = |arm: &Arm| records(&arm.runs, &sets.first);
-    let larger = sets.larger.as_ref();
-    let of_larger = |arm: &Arm| larger.map_or_else(Vec::new, |larger| records(&arm.runs, larger));
-    let both = PhaseSets {
-        first: (&sets.first.0, &first),
-        larger: larger.map(|(data, _)| (data, &of_larger as &dyn Fn(&Arm) -> Vec<Record>)),
-    };
     ui.status("comparing on the held-out vectors");
-    let phases = Phases::new(design, tuned, &phase_1, &both)?;
+    let larger = sets.larger.as_ref().map(set);
+    let phases = Phases::new(design, tuned, set(&sets.first), larger)?;
     let path = args.out.join("phases.json");
     write_whole(&path, &serde_json::to_vec_pretty(&phases)?)?;
     if let Some(report) = &args.report {

@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn one_run_is_the_paired_bootstrap() {
         let (a, b) = (wave(400, 0.7, 0.1), wave(400, 1.9, 0.0));
-        let crossed = crossed_difference(&[a.clone()], &[b.clone()], 2000, 1).unwrap();
+        let one = std::slice::from_ref;
+        let crossed = crossed_difference(one(&a), one(&b), 2000, 1).unwrap();
         let paired = paired_difference(&a, &b, 2000, 2).unwrap();
         assert!((crossed.mean - paired.mean).abs() < 1e-6);
         let width = |i: &Interval| i.high - i.low;

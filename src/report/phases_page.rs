@@ -110,11 +110,7 @@ fn arm_row(arm: &ArmSummary) -> Vec<Cell> {
 fn contrasts(phases: &Phases) -> Table {
     let mut table = Table::new(
         "What each step brings, in overlap@10",
-        vec![
-            Column::left("question", "step"),
-            Column::right("difference", "difference (95 %)"),
-            Column::left("outcome", "so it is"),
-        ],
+        vec![Column::left("question", "step"), Column::left("difference", "difference (95 %)")],
     );
     for contrast in &phases.contrasts {
         let (words, tone) = match contrast.outcome {
@@ -124,8 +120,11 @@ fn contrasts(phases: &Phases) -> Table {
         };
         table.row(vec![
             Cell::text(contrast.question.clone()),
-            Cell::shown_as(interval(&contrast.difference), contrast.difference.mean),
-            Cell::text(words).tone(tone),
+            Cell::shown_as(
+                format!("{}, {words}", interval(&contrast.difference)),
+                contrast.difference.mean,
+            )
+            .tone(tone),
         ]);
     }
     table.note(

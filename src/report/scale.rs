@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::experiment::sweep::shown;
+
 /// Values that each get a place of their own; of more, numbers stand where they are.
 const MOST_PLACES: usize = 12;
 /// From this ratio of the largest to the smallest on, numbers stand by their logarithm.
@@ -62,11 +64,6 @@ impl Scale {
             }
         }
     }
-}
-
-fn shown(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
-    text.trim_end_matches(".0").to_string()
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ fn draw_panel(root: &Canvas, panel: &Panel, frame: &Frame, y_label: &str) -> Res
     let fine = |h, v| small(text(INK.mix(0.75), h, v, false));
     if !y_label.is_empty() {
         let style = fine(HPos::Left, VPos::Bottom);
-        let at = (frame.left - 110, frame.top - 8);
+        let at = (frame.left - 110, frame.top - 30);
         root.draw_text(&clean(y_label, 20), &style, at).map_err(broken)?;
     }
     for step in 0..4 {

@@ -85,8 +85,8 @@ fn settings_row(setting: &SettingSummary, names: &[String], seeds: bool) -> Vec<
     }
     cells.push(Cell::decimal(setting.score.mean, 4).tone(Tone::Strong));
     if seeds {
-        cells.push(optional(setting.score.deviation, 4));
-        cells.push(optional(setting.score.variation, 4));
+        cells.push(optional(setting.score.deviation, 5));
+        cells.push(optional(setting.score.variation, 5));
     }
     let mean = |spread: Option<Spread>| spread.map(|s| s.mean);
     cells.push(optional(mean(setting.overlap_at_10), 4));
@@ -116,7 +116,7 @@ pub fn runs_table(sweep: &Sweep) -> Table {
             names.push(name);
         }
     }
-    runs_with(sweep, &names, "Runs")
+    runs_with(sweep, &names, true)
 }
 
 /// Every run with the settings that vary, the best first.
@@ -124,11 +124,15 @@ pub fn best_runs_table(sweep: &Sweep) -> Table {
     let all: Vec<RunSettings> = sweep.runs.iter().map(Record::settings).collect();
     let mut sorted = sweep.clone();
     sorted.runs.sort_by(|a, b| b.score().total_cmp(&a.score()));
-    runs_with(&sorted, &varying(&all), "Every run")
+    runs_with(&sorted, &varying(&all), false)
 }
 
-fn runs_with(sweep: &Sweep, names: &[String], title: &str) -> Table {
-    let mut columns = vec![Column::left("run", "run")];
+/// `whole`: with what only machines ask for.
+fn runs_with(sweep: &Sweep, names: &[String], whole: bool) -> Table {
+    let mut columns = match whole {
+        true => vec![Column::left("run", "run")],
+        false => Vec::new(),
+    };
     columns.extend(names.iter().map(|name| Column::right(name, name.replace('_', "\n"))));
     columns.extend([
         Column::right("score", "score"),
@@ -136,15 +140,20 @@ fn runs_with(sweep: &Sweep, names: &[String], title: &str) -> Table {
         Column::right("spearman", "Spearman"),
         Column::right("cosine", "cosine"),
         Column::right("training_score", "trained\non"),
-        Column::right("final_loss", "loss"),
-        Column::right("steps", "steps"),
         Column::right("seconds", "s"),
     ]);
-    let mut table = Table::new(title, columns);
+    if whole {
+        columns.push(Column::right("final_loss", "loss"));
+        columns.push(Column::right("steps", "steps"));
+    }
+    let mut table = Table::new("Every run", columns);
     for run in &sweep.runs {
         let part =
             |v: Option<f64>, digits| v.map_or_else(Cell::empty, |v| Cell::decimal(v, digits));
-        let mut cells = vec![Cell::text(run.id.clone()).tone(Tone::Muted)];
+        let mut cells = match whole {
+            true => vec![Cell::text(run.id.clone())],
+            false => Vec::new(),
+        };
         cells.extend(fields(&run.settings(), names));
         let own = Some(&run.id) == sweep.best.as_ref();
         let score = part(run.validation.map(|s| s.score), 4);
@@ -153,9 +162,11 @@ fn runs_with(sweep: &Sweep, names: &[String], title: &str) -> Table {
         cells.push(part(run.validation.and_then(|s| s.spearman), 4));
         cells.push(part(run.validation.and_then(|s| s.cosine), 4));
         cells.push(part(run.training.map(|s| s.score), 4));
-        cells.push(part(run.final_loss, 5));
-        cells.push(Cell::count(run.steps));
         cells.push(Cell::decimal(run.seconds, 1));
+        if whole {
+            cells.push(part(run.final_loss, 5));
+            cells.push(Cell::count(run.steps));
+        }
         table.row(cells);
     }
     table

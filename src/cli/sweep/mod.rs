@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use pollster::block_on;
+use serde::Serialize;
 
 use self::axes::Axes;
 use self::plan::{Plan, Shard};
@@ -111,6 +112,15 @@ pub struct Args {
     pub report: Option<PathBuf>,
 }
 
+/// Everything that `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    results: &'a Path,
+    student: &'a Path,
+    #[serde(flatten)]
+    sweep: &'a Sweep,
+}
+
 /// Runs `lnsp sweep`.
 ///
 /// # Errors
@@ -140,7 +150,8 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
             results.add(record)?;
         }
     }
-    let mut session = Session { ui, jobs: args.jobs, data: &data, results: &mut results };
+    let mut session =
+        Session { ui, jobs: args.jobs, device: None, data: &data, results: &mut results };
     let mut best = Best::new(&student, &session.records(&plan.runs));
     let (mine, words) = (plan.mine(), plan.words());
     let device =
@@ -184,7 +195,7 @@ fn read(args: &Args, ui: &Ui, plan: &Plan) -> anyhow::Result<(RunData, Option<Sc
         (None, Some(_)) => None,
     };
     let held_out = held_out.map(|path| -> anyhow::Result<ScoreSet> {
-        Ok(ScoreSet::new(Arc::clone(&open(&path, None)?.rows)).context("--held-out")?)
+        ScoreSet::new(Arc::clone(&open(&path, None)?.rows)).context("--held-out")
     });
     Ok((data, held_out.transpose()?))
 }
@@ -203,7 +214,7 @@ fn conclude(
         ui.status(&format!("report: {}", path.display()));
     }
     if ui.json() {
-        return ui.print_json(sweep);
+        return ui.print_json(&Document { results: results.path(), student, sweep });
     }
     if args.csv {
         return ui.print_raw(&runs_table(sweep).to_csv());

@@ -1,5 +1,6 @@
 //! The results file of a sweep: one line of JSON a run, appended as runs end.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -56,9 +57,9 @@ impl Results {
         self.records.runs.get(id)
     }
 
-    /// Runs in the file.
-    pub fn len(&self) -> usize {
-        self.records.runs.len()
+    /// The runs in the file, by identity.
+    pub fn runs(&self) -> &BTreeMap<String, Record> {
+        &self.records.runs
     }
 
     /// The file.

@@ -29,6 +29,8 @@ pub struct Session<'a> {
     pub ui: &'a Ui,
     /// Runs at a time, if the user says.
     pub jobs: Option<NonZeroUsize>,
+    /// The device, if it is open already.
+    pub device: Option<Device>,
     /// The vectors.
     pub data: &'a RunData,
     /// The results so far.
@@ -53,9 +55,10 @@ impl Session<'_> {
         let missing = |(id, _): &(&String, &RunSettings)| self.results.get(id).is_none();
         let todo: Vec<RunSettings> =
             ids.iter().zip(runs).filter(missing).map(|(_, run)| run.clone()).collect();
-        let device = match todo.is_empty() && self.ui.device() != DeviceChoice::Gpu {
-            true => Device::cpu(),
-            false => {
+        let device = match &self.device {
+            Some(device) => device.clone(),
+            None if todo.is_empty() && self.ui.device() != DeviceChoice::Gpu => Device::cpu(),
+            None => {
                 let widest = runs.iter().map(|run| run.arch.widths()[1]).max();
                 open_device(self.ui, widest.unwrap_or(1))?
             }
@@ -108,7 +111,7 @@ impl Session<'_> {
         if !there.is_empty() {
             words.push_str(&format!(", {} of them done already", there.len()));
         }
-        let others = self.results.len() - there.len();
+        let others = self.results.runs().len() - there.len();
         if others > 0 {
             let path = self.results.path().display();
             words.push_str(&format!(" ({others} others in {path} stay)"));

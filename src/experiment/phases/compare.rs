@@ -1,5 +1,7 @@
 //! The arms of the experiment beside each other, vector by vector and seed by seed.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::design::{Arm, Design, Tuned};
@@ -9,7 +11,7 @@ use crate::experiment::Outcome;
 use crate::experiment::claims::Finding;
 use crate::experiment::score::{Score, Spread};
 use crate::experiment::sweep::{
-    DataId, NotedScore, Record, RunData, SettingSummary, pca_score, settings,
+    DataId, NotedScore, Record, RunData, RunSettings, SettingSummary, pca_score, settings,
 };
 use crate::linalg::Pca;
 use crate::metrics::{Interval, crossed_difference};
@@ -17,12 +19,21 @@ use crate::metrics::{Interval, crossed_difference};
 /// Bootstrap resamples behind each interval.
 const RESAMPLES: usize = 1000;
 
-/// The vectors and the records of both sets.
-pub struct PhaseSets<'a> {
-    /// The set that everything starts on, and its records.
-    pub first: (&'a RunData, &'a dyn Fn(&Arm) -> Vec<Record>),
-    /// The larger set, if there is one.
-    pub larger: Option<(&'a RunData, &'a dyn Fn(&Arm) -> Vec<Record>)>,
+/// A set of vectors, and the runs that were done on it.
+#[derive(Clone, Copy)]
+pub struct PhaseSet<'a> {
+    /// The vectors.
+    pub data: &'a RunData,
+    /// The runs by identity.
+    pub records: &'a BTreeMap<String, Record>,
+}
+
+impl PhaseSet<'_> {
+    /// Those of `runs` that are done, in their order.
+    pub fn of(&self, runs: &[RunSettings]) -> Vec<Record> {
+        let done = |run: &RunSettings| self.records.get(&Record::id_of(run, &self.data.id));
+        runs.iter().filter_map(done).cloned().collect()
+    }
 }
 
 /// What `lnsp phases` found.
@@ -124,38 +135,36 @@ impl Phases {
     pub fn new(
         design: &Design,
         tuned: Tuned,
-        phase_1: &[Record],
-        sets: &PhaseSets<'_>,
+        first: PhaseSet<'_>,
+        larger: Option<PhaseSet<'_>>,
     ) -> Result<Self> {
-        let (first, pca) = set_summary(sets.first.0, &design.archs[0])?;
-        let larger = match sets.larger {
-            Some((data, _)) => Some(set_summary(data, &design.archs[0])?),
-            None => None,
-        };
+        let phase_1 = first.of(&design.phase_1());
+        let (of_first, pca) = set_summary(first.data, &design.archs[0])?;
+        let of_larger = larger.map(|set| set_summary(set.data, &design.archs[0])).transpose()?;
         let mut arms = Vec::new();
         for arm in design.arms(tuned) {
-            let (records, line) = match (&sets.larger, &larger) {
-                (Some((_, of)), Some((_, line))) if arm.larger => (of(&arm), line),
-                _ => ((sets.first.1)(&arm), &pca),
+            let (records, line) = match (&larger, &of_larger) {
+                (Some(set), Some((_, line))) if arm.larger => (set.of(&arm.runs), line),
+                _ => (first.of(&arm.runs), &pca),
             };
             arms.push(arm_summary(arm, &records, line)?);
         }
         let contrasts = contrasts(design, tuned, &arms)?;
-        let held_out_rows = sets.first.0.held_out().map_or(0, |set| set.vectors().rows());
+        let held_out_rows = first.data.held_out().map_or(0, |set| set.vectors().rows());
         Ok(Self {
             version: env!("CARGO_PKG_VERSION").into(),
             device: phase_1.first().map_or_else(String::new, |run| run.device.clone()),
             held_out_rows,
             seeds: design.seeds.clone(),
             epochs: design.epochs,
-            alignment: settings(phase_1),
+            alignment: settings(&phase_1),
             tuned,
             recommendation: recommendation(design, tuned, &arms, &contrasts),
             findings: findings(design, &contrasts, phase_1.first().map_or("", |run| &run.device)),
             arms,
             contrasts,
-            first,
-            larger: larger.map(|(summary, _)| summary),
+            first: of_first,
+            larger: of_larger.map(|(summary, _)| summary),
             note: NotedScore::default(),
         })
     }

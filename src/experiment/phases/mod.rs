@@ -5,6 +5,6 @@ mod compare;
 mod design;
 mod verdict;
 
-pub use compare::{ArmSummary, Contrast, PhaseSets, Phases, SetSummary};
+pub use compare::{ArmSummary, Contrast, PhaseSet, Phases, SetSummary};
 pub use design::{Arm, Design, Tuned};
 pub use verdict::interval;

@@ -268,7 +268,7 @@ mod tests {
             };
             let runs = space.random(n, seed).unwrap();
             prop_assert_eq!(&runs, &space.random(n, seed).unwrap());
-            prop_assert!(runs.len() <= 3 * n && runs.len() % 3 == 0);
+            prop_assert!(runs.len() <= 3 * n && runs.len().is_multiple_of(3));
             for run in &runs {
                 prop_assert!(space.archs.contains(&run.arch));
                 prop_assert!((0.99e-4..=1.01e-2).contains(&run.config.learning_rate));

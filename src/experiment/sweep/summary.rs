@@ -116,9 +116,10 @@ pub fn name(settings: &RunSettings, varying: &[String]) -> String {
     if named.is_empty() { settings.arch.to_string() } else { named.join(", ") }
 }
 
-/// A value without the quotes of JSON.
+/// A value without the quotes of JSON, a whole number without its point.
 pub fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    text.strip_suffix(".0").map_or(text.clone(), str::to_string)
 }
 
 /// Every setting that takes more than one value among `runs`, the one with the largest range
