@@ -231,7 +231,7 @@ const fn words(
     Claim { id, statement, width, figure: None, unit: "", place: Place::Unstated, reading }
 }
 
-/// Every claim of the note outside its tables, in the note's order.
+/// Every claim of the note, in its order; those of its tables come as one a column.
 #[rustfmt::skip]
 pub const CLAIMS: &[Claim] = {
     use Place::{Arithmetic, MacBookM4, MacBookM4Mps, Unstated};
@@ -247,6 +247,16 @@ pub const CLAIMS: &[Claim] = {
     measured("inference-2048", 2048, 0.8, "ms", MacBookM4Mps, "per vector: Slower"),
     measured("inference-4096", 4096, 1.6, "ms", MacBookM4Mps, "per vector: Too slow"),
     Claim {
+        id: "inference-ratings-a", width: None, figure: None, unit: "", place: Unstated,
+        statement: "Very Fast … Extremely Slow: the ratings of family A",
+        reading: "words can only be tested as an order: what is rated slower takes longer",
+    },
+    Claim {
+        id: "inference-ratings-b", width: None, figure: None, unit: "", place: Unstated,
+        statement: "Very Fast … Slow: the ratings of family B",
+        reading: "words can only be tested as an order: what is rated slower takes longer",
+    },
+    Claim {
         id: "training-time-20k", statement: "6.5min vs 25min: perfect trade-off",
         width: Some(256), figure: Some(6.5), unit: "min", place: Unstated,
         reading: "6.5 min is read as the 20K dataset; the note names neither side",
@@ -257,11 +267,22 @@ pub const CLAIMS: &[Claim] = {
         reading: "25 min is read as the 220K dataset: eleven times the data in under four times \
                   the time",
     },
+    words("tune-20k", Some(256), "20K dataset: absolutely fine for hyperparameter tuning", ""),
+    words("next-step-320", Some(320), "Slight quality boost?", ""),
     words("next-step-512", Some(512), "Natural next step (2x parameters, still efficient)", ""),
     ratio("parameters-512", 512, 2.0, Arithmetic, "2x parameters",
           "of the 256-D student, by the plain layer lists"),
     words("sweet-spot-768", Some(768), "Sweet spot for quality vs efficiency", ""),
     words("maximum-1024", Some(1024), "Maximum practical size for your use case", ""),
+    words("maximum-beyond", None,
+          "1024D+: research purposes or when memory/speed isn't constrained", ""),
+    words("next-step-quality", None,
+          "Better semantic capture (512), High-quality compression (768), Premium quality (1024)",
+          "the wider, the more it keeps"),
+    words("parameters-tables", None, "Parameters of the 17 rows of the tables", ""),
+    words("parameters-sizes", None, "Model size of the 17 rows of the tables", ""),
+    words("law-memory-tables", None, "RAM in training of the 17 rows of the tables", ""),
+    words("parameters-formula", None, "Total parameters = 962 × S + 576", ""),
     words("phase-1", Some(256), "Alignment sweep with 256D + 20K (fast)", ""),
     words("phase-2", Some(512), "Best alignment + 512D + 220K (quality test)", ""),
     words("phase-3", Some(768), "Best alignment + 768D + 220K (premium model)", ""),
@@ -292,6 +313,8 @@ pub const CLAIMS: &[Claim] = {
     },
     measured("sn727-size", 256, 2.2, "MB", Unstated, "Ultra-efficient (2.2MB, 25MB RAM)"),
     measured("sn727-memory", 256, 25.0, "MB", Unstated, "Ultra-efficient (2.2MB, 25MB RAM)"),
+    words("sweet-spot-256", Some(256),
+          "SN727's 256D architecture is likely optimal for your use case", ""),
     words("tune-first", None,
           "Focus on hyperparameter optimization (alignment weights, epochs) before scaling \
            architecture", ""),

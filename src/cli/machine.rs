@@ -1,12 +1,12 @@
 //! The machine: its processor, its memory, and what this process took of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use super::memory;
 
 /// What a figure was measured on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor, as it names itself.
     pub cpu: String,
@@ -41,10 +41,28 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// `Intel Xeon, 2 threads, 25.3 GB of memory, Debian 12`.
+    pub fn words(&self) -> String {
+        format!(
+            "{}, {} threads, {}B of memory, {}",
+            self.cpu,
+            self.threads,
+            crate::number::metric(self.memory_bytes),
+            self.system
+        )
+    }
+}
+
 /// The most bytes that this process held in memory at one time so far; `None` where the system
 /// does not tell.
 pub fn peak_process_bytes() -> Option<u64> {
-    #[cfg(unix)]
+    // What getrusage says on Linux may be the peak of the process that started this one.
+    #[cfg(target_os = "linux")]
+    {
+        status_bytes("VmHWM:")
+    }
+    #[cfg(all(unix, not(target_os = "linux")))]
     {
         use nix::sys::resource::{UsageWho, getrusage};
         let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
@@ -54,6 +72,29 @@ pub fn peak_process_bytes() -> Option<u64> {
     }
     #[cfg(not(unix))]
     None
+}
+
+/// Bytes that this process holds in memory now; `None` where the system does not tell.
+pub fn process_bytes() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        status_bytes("VmRSS:")
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let own = sysinfo::get_current_pid().ok()?;
+        let mut system = System::new();
+        system.refresh_processes(sysinfo::ProcessesToUpdate::Some(&[own]), false);
+        Some(system.process(own)?.memory())
+    }
+}
+
+/// A size that the kernel gives of this process, in its KiB.
+#[cfg(target_os = "linux")]
+fn status_bytes(name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| 1024 * kib)
 }
 
 #[cfg(test)]
@@ -72,7 +113,9 @@ mod tests {
         let Some(before) = peak_process_bytes() else { return };
         let block = vec![1u8; 64 << 20];
         assert!(std::hint::black_box(&block)[12345] == 1);
-        let after = peak_process_bytes().unwrap();
+        let (now, after) = (process_bytes().unwrap(), peak_process_bytes().unwrap());
         assert!(after >= before.max(64 << 20), "{before} {after}");
+        assert!(now >= 64 << 20 && now <= after, "{now} {after}");
+        drop(block);
     }
 }

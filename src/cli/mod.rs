@@ -18,12 +18,15 @@ pub mod devices;
 pub mod embed;
 pub mod encode;
 pub mod eval;
+pub mod journal;
 pub mod machine;
 pub mod memory;
+pub mod note;
 pub mod parts;
 pub mod phases;
 pub mod progress;
 pub mod quantize;
+pub mod recommend;
 pub mod settings;
 pub mod sizes;
 pub mod sweep;
@@ -133,6 +136,11 @@ pub enum Command {
     Phases(phases::Args),
     /// Train, evaluate and compare on the bundled vectors, and write a report.
     Demo(demo::Args),
+    /// Run the whole note here: every row measured, every claim with its verdict, a report.
+    Note(note::Args),
+    /// One row of the note, for `lnsp note` to call.
+    #[command(hide = true)]
+    NoteRow(note::child::Args),
 }
 
 /// Hidden width of a student of which nothing is said.
@@ -244,6 +252,8 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Sweep(args) => sweep::run(args, ui),
         Command::Phases(args) => phases::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),
+        Command::Note(args) => note::run(args, ui),
+        Command::NoteRow(args) => note::child::run(args, ui),
     }
 }
 

@@ -169,11 +169,7 @@ impl Parts {
     }
 
     fn same_job(&self, there: &Job, job: &Job) -> anyhow::Result<()> {
-        let differ: Vec<&str> = job
-            .iter()
-            .filter(|(key, value)| there.get(*key) != Some(value))
-            .map(|(key, _)| key.as_str())
-            .collect();
+        let differ = differences(there, job);
         if differ.is_empty() {
             return Ok(());
         }
@@ -197,8 +193,14 @@ impl Parts {
     }
 }
 
+/// What `job` has otherwise than the job `there`.
+pub(super) fn differences<'a>(there: &Job, job: &'a Job) -> Vec<&'a str> {
+    let other = job.iter().filter(|(key, value)| there.get(*key) != Some(value));
+    other.map(|(key, _)| key.as_str()).collect()
+}
+
 /// Locks the folder for this process; the lock goes with it, however it ends.
-fn lock(folder: &Path) -> anyhow::Result<File> {
+pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join(LOCK);
     let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
     lock_file(&file, folder)?;

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use super::family_b;
+use super::recommend::{self, RecommendArgs};
 use super::ui::{Ui, Usage};
 use crate::arch::{Activation, Arch, Variant};
 use crate::note::Family;
@@ -16,7 +17,9 @@ use crate::sizes::{DEFAULT_BATCH, Sizes};
     lnsp sizes                                  both of the note's tables\n  \
     lnsp sizes --family b --variant sn727       what the note's 545K parameters may be\n  \
     lnsp sizes --width 300 --arch 768-512-128-512-768\n  \
-    lnsp sizes --csv > sizes.csv                one line an architecture, bytes as bytes")]
+    lnsp sizes --csv > sizes.csv                one line an architecture, bytes as bytes\n  \
+    lnsp sizes --recommend --max-bytes 192 --min-overlap 0.9\n  \
+    lnsp sizes --recommend --max-ms 0.1 --least ms --results lnsp-note")]
 pub struct Args {
     /// Which of the note's tables: a, b or all [default: all; with --width or --arch, none].
     #[arg(long, value_enum, hide_possible_values = true)]
@@ -40,6 +43,9 @@ pub struct Args {
     /// Print CSV: every figure, one line an architecture.
     #[arg(long)]
     pub csv: bool,
+    /// Which code to take.
+    #[command(flatten)]
+    pub recommend: RecommendArgs,
 }
 
 /// Which of the note's tables.
@@ -60,6 +66,9 @@ pub enum FamilyChoice {
 pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     if args.csv && ui.json() {
         return Err(Usage("--csv and --json exclude each other".into()).into());
+    }
+    if args.recommend.recommend {
+        return recommend::run(&args.recommend, ui);
     }
     let mut own = Vec::new();
     for &width in &args.width {

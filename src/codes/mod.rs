@@ -40,6 +40,10 @@ pub trait Code {
     /// Whether the query keeps more precision than the stored documents.
     fn asymmetric(&self) -> bool;
 
+    /// Bytes of the numbers that packing and unpacking need in memory: directions, ranges, levels
+    /// for each coordinate.
+    fn model_bytes(&self) -> u64;
+
     /// The stored form of `x` (n×width): n × [`Self::bytes_per_vector`] bytes, vector after
     /// vector.
     ///
@@ -142,6 +146,10 @@ impl Code for Symmetric {
 
     fn asymmetric(&self) -> bool {
         false
+    }
+
+    fn model_bytes(&self) -> u64 {
+        self.0.model_bytes()
     }
 
     fn pack(&self, x: &Matrix) -> Result<Vec<u8>> {

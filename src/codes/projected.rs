@@ -130,6 +130,17 @@ impl Code for Projected {
         self.storage.lossy()
     }
 
+    fn model_bytes(&self) -> u64 {
+        let numbers = match &self.directions {
+            Directions::First(_) => 0,
+            Directions::Rows(rows) => rows.data().len(),
+            Directions::Components(pca) => {
+                pca.components.data().len() + pca.mean.as_ref().map_or(0, Vec::len)
+            }
+        };
+        4 * numbers as u64 + self.storage.model_bytes()
+    }
+
     fn pack(&self, x: &Matrix) -> Result<Vec<u8>> {
         self.storage.pack(&self.queries(x)?)
     }

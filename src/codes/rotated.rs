@@ -62,6 +62,10 @@ impl Code for RotatedBits {
         true
     }
 
+    fn model_bytes(&self) -> u64 {
+        4 * self.rotation.data().len() as u64
+    }
+
     fn pack(&self, x: &Matrix) -> Result<Vec<u8>> {
         expect_width(&self.name(), x, self.width())?;
         let rotated = matmul_nt(&unit_rows(x), &self.rotation);

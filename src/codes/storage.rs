@@ -40,6 +40,14 @@ impl Storage {
         *self != Storage::F32
     }
 
+    /// Bytes of what it keeps besides: a low end and a step for each value of int8.
+    pub fn model_bytes(&self) -> u64 {
+        match self {
+            Storage::F32 | Storage::F16 => 0,
+            Storage::Int8(range) => 4 * (range.low.len() + range.step.len()) as u64,
+        }
+    }
+
     /// Bytes of a row of `width` values.
     pub fn bytes(&self, width: usize) -> usize {
         match self {

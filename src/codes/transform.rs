@@ -115,6 +115,12 @@ impl Code for PcaTransform {
         true
     }
 
+    fn model_bytes(&self) -> u64 {
+        let TransformBasis { pca, means, deviations } = &self.basis;
+        let numbers = pca.components.data().len() + means.len() + deviations.len();
+        4 * numbers as u64 + self.bits.len() as u64
+    }
+
     fn pack(&self, x: &Matrix) -> Result<Vec<u8>> {
         expect_width(&self.name(), x, self.width())?;
         let TransformBasis { pca, means, deviations } = &self.basis;

@@ -1,10 +1,8 @@
 //! What the processor's vector units need: sums in sixteen parts, in a fixed order, and words that
 //! start on a cache line.
 
-use std::collections::TryReserveError;
 use std::ops::{Deref, DerefMut};
 
-use bytemuck::{Pod, Zeroable};
 use pulp::Simd;
 
 /// Partial sums of [`sums`]; also the `f32` values of a cache line, and of the widest vectors.
@@ -16,25 +14,28 @@ pub(crate) const fn vector_registers<S: Simd>() -> usize {
     if cfg!(target_arch = "wasm32") { 16 } else { S::REGISTER_COUNT }
 }
 
-/// A cache line: a wide vector that straddles two takes twice as long to load.
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct Line([f32; LANES]);
-
-/// 32-bit words that start on a cache line.
+/// 32-bit words that start on a cache line: a wide vector that straddles two takes twice as long to
+/// load. Memory that nothing has been written to yet may not be taken from the system yet.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    lines: Vec<Line>,
+    storage: Vec<f32>,
+    /// Where the first cache line starts.
+    start: usize,
     len: usize,
 }
 
+/// Bytes of a cache line.
+const LINE: usize = 4 * LANES;
+
 impl Words {
-    /// So many zeros.
-    pub(crate) fn zeros(len: usize) -> Result<Self, TryReserveError> {
-        let mut words = Self::default();
-        words.lines.try_reserve_exact(len.div_ceil(LANES))?;
-        words.resize(len);
-        Ok(words)
+    /// So many zeros; `None` where there is no room for them.
+    pub(crate) fn zeros(len: usize) -> Option<Self> {
+        // A line more than needed, of which the first words are left out. The system gives pages of
+        // zeros for it, each when it is first written to.
+        let storage: Box<[f32]> = bytemuck::try_zeroed_slice_box(len.checked_add(LANES)?).ok()?;
+        let storage = storage.into_vec();
+        let start = storage.as_ptr().align_offset(LINE);
+        Some(Self { storage, start, len })
     }
 
     /// Words that it can hold as it is.
@@ -44,7 +45,11 @@ impl Words {
 
     /// Makes room for `len` words; what they hold is left from before, or zero.
     pub(crate) fn resize(&mut self, len: usize) -> &mut [f32] {
-        self.lines.resize(len.div_ceil(LANES), Line([0.0; LANES]));
+        if self.start + len > self.storage.len() {
+            let mut grown = Self::zeros(len).expect("memory for a few panels");
+            grown[..self.len].copy_from_slice(self);
+            *self = grown;
+        }
         self.len = len;
         self
     }
@@ -54,13 +59,13 @@ impl Deref for Words {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        &self.storage[self.start..self.start + self.len]
     }
 }
 
 impl DerefMut for Words {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        &mut self.storage[self.start..self.start + self.len]
     }
 }
 

@@ -76,7 +76,7 @@ impl Device {
             self.ledger().take(bytes as u64, || format!("a tensor of {rows} × {cols} values"))?;
         let storage = match self {
             Device::Cpu(_) => {
-                let words = Words::zeros(rows * cols).map_err(|_| too_large())?;
+                let words = Words::zeros(rows * cols).ok_or_else(too_large)?;
                 Storage::Host(HostBuffer { words, _share: share })
             }
             Device::Gpu(gpu) => Storage::Gpu(gpu.allocate(rows, cols, share)?),

@@ -46,6 +46,23 @@ pub enum Block {
     },
     /// A command to type.
     Command(String),
+    /// Statements, each with a verdict and why.
+    Statements(Vec<Statement>),
+}
+
+/// A statement that was put to the test.
+#[derive(Clone, Debug, Default)]
+pub struct Statement {
+    /// What is said.
+    pub text: String,
+    /// Figures and what else there is to it, in few words; may be empty.
+    pub facts: String,
+    /// What comes of it.
+    pub verdict: String,
+    /// How that is to be taken.
+    pub tone: Tone,
+    /// Why, in a sentence or more.
+    pub why: String,
 }
 
 impl Section {
@@ -108,9 +125,38 @@ fn section_html(section: &Section) -> Markup {
                         @if !caption.is_empty() { figcaption { (caption) } }
                     },
                     Block::Command(command) => pre { code { (command) } },
+                    Block::Statements(all) => div.statements {
+                        @for one in all { (statement_html(one)) }
+                    },
                 }
             }
         }
+    }
+}
+
+fn statement_html(one: &Statement) -> Markup {
+    html! {
+        article {
+            div {
+                h3 { "“" (one.text) "”" }
+                @if !one.facts.is_empty() { p.note { (one.facts) } }
+            }
+            div {
+                p class={ "verdict " (tone_class(one.tone)) } { (one.verdict) }
+                p { (one.why) }
+            }
+        }
+    }
+}
+
+/// The class of a tone; none for the plain one.
+fn tone_class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Plain => "",
+        Tone::Good => "good",
+        Tone::Warn => "warn",
+        Tone::Muted => "muted",
+        Tone::Strong => "strong",
     }
 }
 
@@ -121,10 +167,7 @@ fn table_html(table: &Table) -> Markup {
     };
     let class = |column: usize, tone: Tone| match tone {
         Tone::Plain => side(column).to_string(),
-        Tone::Good => format!("{} good", side(column)),
-        Tone::Warn => format!("{} warn", side(column)),
-        Tone::Muted => format!("{} muted", side(column)),
-        Tone::Strong => format!("{} strong", side(column)),
+        tone => format!("{} {}", side(column), tone_class(tone)),
     };
     html! {
         div.table {
@@ -177,12 +220,19 @@ mod tests {
                     .with(Block::Text(evil.into()))
                     .with(Block::Facts(vec![(evil.into(), evil.into())]))
                     .with(Block::Command(evil.into()))
-                    .with(Block::Table(table)),
+                    .with(Block::Table(table))
+                    .with(Block::Statements(vec![Statement {
+                        text: evil.into(),
+                        facts: evil.into(),
+                        verdict: evil.into(),
+                        tone: Tone::Good,
+                        why: evil.into(),
+                    }])),
             ],
         };
         let page = report.to_html();
         assert!(!page.contains("<script"), "{page}");
-        assert_eq!(page.matches("&lt;script&gt;").count(), 13);
+        assert_eq!(page.matches("&lt;script&gt;").count(), 17);
         for outside in ["http://", "https://", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }

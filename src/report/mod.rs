@@ -8,6 +8,9 @@ pub mod eval_tables;
 pub mod few_tables;
 pub mod heat_map;
 pub mod html;
+pub mod note_page;
+pub mod note_plots;
+pub mod note_tables;
 pub mod phases_page;
 pub mod plot;
 pub mod scale;
@@ -20,6 +23,6 @@ pub mod table;
 pub mod task_page;
 pub mod task_tables;
 
-pub use html::{Block, Report, Section};
+pub use html::{Block, Report, Section, Statement};
 pub use svg::Svg;
 pub use table::{Align, Cell, Column, Table, Tone};

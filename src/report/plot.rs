@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::number;
 
 /// Width and height as drawn, twice the shown size.
-const SIZE: (u32, u32) = (1520, 800);
+pub(super) const SIZE: (u32, u32) = (1520, 800);
 /// Points of a curve that are drawn; more cannot be told apart.
 const MAX_POINTS: usize = 1500;
 
@@ -213,14 +213,14 @@ fn draw_labels(
 
 /// The range of an axis.
 #[derive(Clone, Copy, Debug)]
-struct Span {
-    low: f64,
-    high: f64,
+pub(super) struct Span {
+    pub low: f64,
+    pub high: f64,
 }
 
 impl Span {
     /// Of all values that are finite, with a margin on both sides; a single value gets some room.
-    fn of(values: impl Iterator<Item = f64>, margin: f64) -> Result<Self> {
+    pub fn of(values: impl Iterator<Item = f64>, margin: f64) -> Result<Self> {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values.filter(|v| v.is_finite()) {
             (low, high) = (low.min(value), high.max(value));
@@ -236,15 +236,15 @@ impl Span {
         Ok(Self { low: low - room, high: high + room })
     }
 
-    fn size(&self) -> f64 {
+    pub fn size(&self) -> f64 {
         self.high - self.low
     }
 }
 
 /// An axis whose ticks are given.
-struct Ticked {
-    span: Span,
-    ticks: Vec<f64>,
+pub(super) struct Ticked {
+    pub span: Span,
+    pub ticks: Vec<f64>,
 }
 
 impl Ranged for Ticked {
@@ -279,7 +279,7 @@ fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn axes<'a, X, Y>(
+pub(super) fn axes<'a, X, Y>(
     chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
     x: &dyn Fn(&f64) -> String,
     y: &dyn Fn(&f64) -> String,
@@ -304,7 +304,7 @@ where
 }
 
 /// y above its axis, x below its own, both horizontal.
-fn axis_titles(root: &Canvas, x: &str, y: &str) -> Result<()> {
+pub(super) fn axis_titles(root: &Canvas, x: &str, y: &str) -> Result<()> {
     let (right, bottom) = (SIZE.0 as i32 - 40, SIZE.1 as i32 - 8);
     let ink = INK.mix(0.75);
     let above = text(ink, HPos::Left, VPos::Top, false);

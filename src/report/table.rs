@@ -315,6 +315,7 @@ pub fn to_ascii(text: &str) -> String {
             '²' => out.push_str("^2"),
             '⁶' => out.push_str("^6"),
             '−' | '–' | '—' | '─' => out.push('-'),
+            '\u{a0}' => out.push(' '),
             '…' => out.push_str("..."),
             '≥' => out.push_str(">="),
             '≤' => out.push_str("<="),

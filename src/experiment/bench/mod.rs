@@ -9,7 +9,7 @@ pub use inference::bench_inference;
 pub use report::{BenchReport, ColdStart, InferenceRow, NoteTime, Skipped, TrainingRow};
 pub(crate) use timing::measure;
 pub use timing::{Timing, quantile};
-pub use training::bench_training;
+pub use training::{bench_training, time_training};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -104,21 +104,21 @@ pub fn inference_bytes(arch: &Arch, precision: Precision, batch: usize) -> u64 {
 
 /// Rows of the data set that a training is timed on: some epochs' worth of steps without making
 /// the data larger than the student needs.
-fn training_rows(arch: &Arch, batch: usize) -> usize {
+pub fn training_rows(arch: &Arch, batch: usize) -> usize {
     const BYTES: usize = 32 << 20;
     let step = (4 * batch).saturating_mul(arch.input()).max(1);
     batch.saturating_mul((BYTES / step).clamp(4, 64))
 }
 
-/// Bytes that a training at `batch` takes: its tensors, its data set, and the best parameters,
-/// which it keeps beside the current ones.
+/// Bytes that timing a training at `batch` takes: its tensors and its data set. (The parameters it
+/// begins with are gone from host memory before gradients and moments are written to.)
 ///
 /// # Errors
 /// As [`training_bytes`].
 pub fn training_needs(arch: &Arch, batch: usize) -> Result<u64> {
     let tensors = training_bytes(arch, batch)?;
     let data = (4 * training_rows(arch, batch) as u64).saturating_mul(arch.input() as u64);
-    Ok(tensors.total.saturating_add(2 * tensors.parameters).saturating_add(data))
+    Ok(tensors.total.saturating_add(data))
 }
 
 /// What to say about a measurement that does not fit: `None` if it does.

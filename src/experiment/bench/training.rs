@@ -45,18 +45,29 @@ pub async fn bench_training(
         report.skipped.push(skipped);
         return Ok(report);
     }
-    match step(device, arch, options).await {
+    let data = Arc::new(data(training_rows(arch, batch), arch.input()));
+    match time_training(device, arch, data, options).await {
         Ok(row) => report.training.push(row),
         Err(error) => report.skipped.push(skip_or_fail(error, arch, what, &name)?),
     }
     Ok(report)
 }
 
-async fn step(device: &Device, arch: &Arch, options: &BenchOptions) -> Result<TrainingRow> {
+/// Times a training step of one architecture on the vectors `data`, of which it takes four batches
+/// at least; see [`training_rows`].
+///
+/// # Errors
+/// What the device reports, also that something does not fit; [`crate::Error::Cancelled`] when the
+/// options say stop.
+pub async fn time_training(
+    device: &Device,
+    arch: &Arch,
+    data: Arc<Matrix>,
+    options: &BenchOptions,
+) -> Result<TrainingRow> {
     let batch = options.training_batch;
     let predicted = training_bytes(arch, batch)?;
     device.ledger().reset_peak();
-    let data = data(training_rows(arch, batch), arch.input());
     let config = TrainConfig {
         batch,
         epochs: u32::MAX,
@@ -64,7 +75,7 @@ async fn step(device: &Device, arch: &Arch, options: &BenchOptions) -> Result<Tr
         validation_rows: 0,
         ..TrainConfig::default()
     };
-    let mut trainer = Trainer::new(device, arch, &config, Arc::new(data)).await?;
+    let mut trainer = Trainer::new(device, arch, &config, data).await?;
     let per_epoch = trainer.steps_per_epoch();
     let steps = if device.is_gpu() { GPU_STEPS.min(per_epoch - 2) } else { 1 };
     let timing = measure(options, async |calls| {

@@ -2,9 +2,9 @@
 
 use super::{Finding, Method, Standing, method};
 use crate::arch::{Activation, Arch, Precision, TEACHER_WIDTH, Variant};
-use crate::note::{Claim, Family};
-use crate::number::{count, decimal, megabytes};
-use crate::sizes::{Check, DEFAULT_BATCH, Sizes, Verdict};
+use crate::note::{self, Claim, Family};
+use crate::number::{count, decimal, megabytes, percent, signed_percent};
+use crate::sizes::{Check, Checks, DEFAULT_BATCH, Sizes, THRESHOLD, Verdict};
 
 /// Parameters of one layer of a transformer of this width: q, k, v and output, two layers of the
 /// feed-forward part four times as wide, all with biases, and two LayerNorms.
@@ -38,6 +38,8 @@ pub fn counted(claim: &Claim, cache: Option<u64>) -> Option<Finding> {
         "gpt" => gpt(claim, &plain, &sn727),
         "sn727-size" => size(claim, &plain, &sn727),
         "law-memory" => law_of_memory(claim)?,
+        "parameters-tables" | "parameters-sizes" | "law-memory-tables" => tables(claim)?,
+        "parameters-formula" => formula(claim)?,
         _ => in_cache(claim, &plain, &sn727, cache),
     })
 }
@@ -142,6 +144,55 @@ fn law_of_memory(claim: &Claim) -> Option<Finding> {
     Some(Finding::new(claim, standing(right), Some(low), words))
 }
 
+/// One column of both of the note's tables, figure by figure.
+fn tables(claim: &Claim) -> Option<Finding> {
+    let both = [Family::A, Family::B];
+    let sizes = Sizes::new(&both, Variant::Plain, Activation::Gelu, &[], DEFAULT_BATCH).ok()?;
+    let column = |checks: &Checks| match claim.id {
+        "parameters-tables" => checks.parameters,
+        "parameters-sizes" => checks.size,
+        _ => checks.memory,
+    };
+    let all: Vec<Check> =
+        sizes.rows.iter().filter_map(|row| row.checks.as_ref()).map(column).collect();
+    let right = all.iter().filter(|check| check.verdict == Verdict::Ok).count();
+    let off = all.iter().map(|check| check.deviation);
+    let (low, high) = off.fold((f64::MAX, f64::MIN), |(l, h), d| (l.min(d), h.max(d)));
+    let exact = match claim.id {
+        "parameters-tables" => "the layer lists' counts",
+        "parameters-sizes" => "four bytes a parameter of the layer lists",
+        _ => "what a training step in f32 with AdamW holds at a batch of 256",
+    };
+    let (within, others) = match right {
+        0 => ("None".to_string(), "they"),
+        right => (right.to_string(), "the others"),
+    };
+    let words = format!(
+        "{within} of its {} figures is within {} of {exact}: {others} are off by {} to {}. Row by row \
+         they stand in the tables of sizes.",
+        all.len(),
+        percent(THRESHOLD),
+        signed_percent(low),
+        signed_percent(high)
+    );
+    let finding = Finding::new(claim, standing(right == all.len()), Some(right as f64), words);
+    Some(Finding { note: Some(all.len() as f64), unit: "figures".into(), ..finding })
+}
+
+fn formula(claim: &Claim) -> Option<Finding> {
+    let (ours, noted) = (student(256, Variant::Plain)?.parameter_count(), note::formula(256));
+    let words = format!(
+        "It gives {} at S = 256, where the layers that the note lists have {}: it drops one of the \
+         two 192·S products, {} parameters of them. Its own table has 545K. The layer list comes to \
+         1154·S + 576.",
+        count(noted),
+        count(ours),
+        count(ours - noted)
+    );
+    let finding = Finding::new(claim, standing(noted == ours), Some(ours as f64), words);
+    Some(Finding { note: Some(noted as f64), unit: "parameters".into(), ..finding })
+}
+
 fn in_cache(claim: &Claim, plain: &Arch, sn727: &Arch, cache: Option<u64>) -> Finding {
     let needed = sn727.bytes(Precision::F32);
     let sizes = format!(
@@ -184,22 +235,36 @@ fn unsettled(id: &str) -> &'static str {
         }
         "goldilocks" => {
             "Too compressed or too large shows in the gap between training and held-out quality, \
-             width by width: train students of several widths and compare; one device in one \
-             visit does not settle it."
+             width by width: `lnsp note` trains students of every width and compares; one device \
+             in one visit does not settle it."
         }
-        "ceiling-256" => {
-            "An expectation, not a figure. What S = 256 keeps is measured by training it; PCA at \
-             the same latent is the line to watch."
+        "ceiling-256" | "sweet-spot-256" => {
+            "An expectation, not a figure. What S = 256 keeps beside wider students is measured by \
+             training them all, which `lnsp note` does; PCA at the same latent is the line to \
+             watch."
         }
-        "sweet-spot-768" | "maximum-1024" | "specialised-768" => {
-            "A recommendation. Whether a wider student keeps more is measured by training both \
-             on the same vectors; its cost stands in the table of sizes."
+        "sweet-spot-768" | "maximum-1024" | "maximum-beyond" | "next-step-320"
+        | "next-step-quality" => {
+            "A recommendation. Whether a wider student keeps more is measured by training both on \
+             the same vectors, which `lnsp note` does; its cost stands in the table of sizes."
+        }
+        "specialised-768" => {
+            "The bundled vectors are of no special domain. `lnsp note --vectors` trains students \
+             of every width on vectors of yours and compares them."
+        }
+        "inference-ratings-a" | "inference-ratings-b" => {
+            "Words, not figures: all that can be tested is whether rows that are rated slower take \
+             longer. `lnsp note` times every row of both tables."
         }
         "tune-first" => {
-            "A strategy. It is tested by a sweep over losses and epochs at S = 256 beside wider \
-             students with the defaults."
+            "A strategy. `lnsp phases` tests it: a sweep over losses and epochs at S = 256 beside \
+             wider students on more vectors."
         }
-        _ => "A plan, not a figure: it is carried out by training, not measured in a moment.",
+        "tune-20k" => {
+            "Whether settings that are best on 20,000 vectors are best on 220,000 is settled by \
+             training on both: `lnsp phases`."
+        }
+        _ => "A plan, not a figure: `lnsp phases` carries it out.",
     }
 }
 
@@ -236,6 +301,20 @@ mod tests {
         let one = of("sn727-size");
         assert_eq!((one.standing, one.ours), (Standing::Holds, Some(4.0 * 0.545856)));
         assert_eq!(of("law-memory").standing, Standing::Fails);
+    }
+
+    #[test]
+    fn columns_of_the_tables_and_the_formula() {
+        let one = of("parameters-formula");
+        assert_eq!(
+            (one.standing, one.note, one.ours),
+            (Standing::Fails, Some(246_848.0), Some(296_000.0))
+        );
+        assert!(one.words.contains("49,152"), "{}", one.words);
+        for id in ["parameters-tables", "parameters-sizes", "law-memory-tables"] {
+            let one = of(id);
+            assert_eq!((one.standing, one.note), (Standing::Fails, Some(17.0)), "{}", one.words);
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::attention::Layer;
-use super::{Finding, Method, Setting, Standing, judged, method};
+use super::figures::{self, Memory, Spread as Times, shown};
+use super::{Finding, Here, Method, Setting, Standing, method};
 use crate::arch::{Arch, Precision, Variant};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use crate::experiment::bench::{
 };
 use crate::experiment::score::{ScoreSet, Spread};
 use crate::note::Claim;
-use crate::number::{decimal, megabytes, percent};
+use crate::number::{decimal, percent};
 use crate::student::{Init, Student};
 use crate::train::{Budget, TrainConfig, Trainer};
 
@@ -22,9 +23,6 @@ const TOKENS: usize = 64;
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 /// Epochs of each of those trainings.
 const EPOCHS: u32 = 5;
-/// Milliseconds that a picture lasts at sixty a second: faster is called real-time.
-const REAL_TIME: f64 = 1e3 / 60.0;
-
 /// Puts a claim to the test on `device`; none if [`method`] says that there is nothing to
 /// measure. `announce` is told what comes next and may end it.
 ///
@@ -89,20 +87,6 @@ fn does_not_fit(arch: &Arch, why: Option<String>) -> Error {
     Error::invalid(arch.to_string(), why.unwrap_or_else(|| "was not measured".into()))
 }
 
-/// Three digits or so.
-fn shown(ms: f64) -> String {
-    decimal(
-        ms,
-        if ms >= 10.0 {
-            1
-        } else if ms >= 0.1 {
-            3
-        } else {
-            4
-        },
-    )
-}
-
 async fn one_vector(
     claim: &Claim,
     device: &Device,
@@ -111,16 +95,10 @@ async fn one_vector(
     announce: &mut Announce<'_>,
 ) -> Result<Finding> {
     let row = timed(device, width, setting, announce).await?;
-    let ours = row.timing.median_us / 1e3;
-    let noted = claim.figure.unwrap_or(f64::NAN);
-    let words = format!(
-        "One vector at S = {width} takes {} ms here, {} to {} in eight of ten samples; the note \
-         has ~{noted} ms on the GPU of a MacBook M4.",
-        shown(ours),
-        shown(row.timing.p10_us / 1e3),
-        shown(row.timing.p90_us / 1e3)
-    );
-    Ok(Finding::new(claim, judged(claim, device, ours <= noted), Some(ours), words))
+    let timing = row.timing;
+    let [median, p10, p90] = [timing.median_us, timing.p10_us, timing.p90_us].map(|us| us / 1e3);
+    let times = Times { median, p10, p90 };
+    Ok(figures::one_vector(claim, &Here::of(device), width, times))
 }
 
 async fn step(
@@ -144,21 +122,9 @@ async fn training_memory(
     announce: &mut Announce<'_>,
 ) -> Result<Finding> {
     let row = step(device, width, variant, setting, announce).await?;
-    let ours = row.predicted_bytes as f64 / 1e6;
-    let noted = claim.figure.unwrap_or(f64::NAN);
-    let reading = match variant {
-        Variant::Plain => "",
-        Variant::Sn727 => " (the sn727 reading, an inference)",
-    };
-    let words = format!(
-        "The tensors of a training step at S = {width}{reading} with {} vectors take {} MB; with \
-         the training set and the best parameters beside them at most {} MB were held. The note \
-         has ~{noted} MB and does not say what it counts.",
-        row.batch,
-        megabytes(row.predicted_bytes),
-        megabytes(row.peak_device_bytes)
-    );
-    Ok(Finding::new(claim, judged(claim, device, ours <= noted), Some(ours), words))
+    let memory =
+        Memory { batch: row.batch, predicted: row.predicted_bytes, held: row.peak_device_bytes };
+    Ok(figures::training_memory(claim, &Here::of(device), (width, variant), memory))
 }
 
 async fn training_time(
@@ -168,23 +134,7 @@ async fn training_time(
     announce: &mut Announce<'_>,
 ) -> Result<Finding> {
     let row = step(device, 256, Variant::Plain, setting, announce).await?;
-    let vectors: f64 = if claim.id.ends_with("220k") { 220e3 } else { 20e3 };
-    let epochs = TrainConfig::default().epochs;
-    let steps = (vectors / row.batch as f64).floor() * f64::from(epochs);
-    let ours = steps * row.median_ms / 6e4;
-    let words = format!(
-        "A step of {} vectors at S = 256 takes {} ms here. {} vectors in {epochs} epochs (ours; \
-         the note does not give its number) are {} steps: {} minutes, from the time of a step. \
-         The note has {} minutes.",
-        row.batch,
-        shown(row.median_ms),
-        decimal(vectors, 0),
-        decimal(steps, 0),
-        decimal(ours, 2),
-        claim.figure.unwrap_or(f64::NAN)
-    );
-    // The note names neither its epochs nor its machine for this figure.
-    Ok(Finding::new(claim, Standing::OtherDevice, Some(ours), words))
+    Ok(figures::training_time(claim, &Here::of(device), (row.batch, row.median_ms), None))
 }
 
 async fn mobile(
@@ -194,16 +144,7 @@ async fn mobile(
     announce: &mut Announce<'_>,
 ) -> Result<Finding> {
     let row = timed(device, 256, setting, announce).await?;
-    let ours = row.timing.median_us / 1e3;
-    let words = format!(
-        "One vector at S = 256 takes {} ms on this device; a picture at sixty a second lasts {} \
-         ms. Open this page on a phone to test the claim there. The teacher, which makes the \
-         vectors of a text, takes far longer than the student.",
-        shown(ours),
-        decimal(REAL_TIME, 1)
-    );
-    let finding = Finding::new(claim, Standing::OtherDevice, Some(ours), words);
-    Ok(Finding { unit: "ms".into(), ..finding })
+    Ok(figures::mobile(claim, &Here::of(device), row.timing.median_us / 1e3))
 }
 
 /// The exponent b of time ∝ S^b over the widths of the note's list.
@@ -218,31 +159,7 @@ async fn latency(
         let row = timed(device, width, setting, announce).await?;
         points.push((width as f64, row.timing.median_us / 1e3));
     }
-    let exponent = slope(&points);
-    let times: Vec<String> =
-        points.iter().map(|(width, ms)| format!("{} ms at {width}", shown(*ms))).collect();
-    let words = format!(
-        "{}: here time grows with S to the power of {}; the note's list doubles with S, a power \
-         of 1.",
-        times.join(", "),
-        decimal(exponent, 2)
-    );
-    let right = (exponent - 1.0).abs() <= 0.05;
-    let finding = Finding::new(claim, judged(claim, device, right), Some(exponent), words);
-    Ok(Finding { note: Some(1.0), unit: "power of S".into(), ..finding })
-}
-
-/// The slope of log y over log x, by least squares.
-fn slope(points: &[(f64, f64)]) -> f64 {
-    let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
-    let n = logs.len() as f64;
-    let (mx, my) = logs.iter().fold((0.0, 0.0), |(a, b), (x, y)| (a + x / n, b + y / n));
-    let (mut xy, mut xx) = (0.0, 0.0);
-    for (x, y) in logs {
-        xy += (x - mx) * (y - my);
-        xx += (x - mx) * (x - mx);
-    }
-    xy / xx
+    Ok(figures::latency(claim, &Here::of(device), &points))
 }
 
 async fn attention(
@@ -289,7 +206,8 @@ async fn attention(
         shown(rows / 1e3),
         decimal(attend / rows, 1)
     );
-    Ok(Finding::new(claim, judged(claim, device, times >= 10.0), Some(times), words))
+    let here = Here::of(device);
+    Ok(here.finding(claim, here.judged(claim, times >= 10.0), Some(times), words))
 }
 
 /// Trains from random numbers with several seeds, and takes the spread of the score on vectors held
@@ -345,7 +263,8 @@ async fn stability(
         decimal(spread.deviation.unwrap_or(f64::NAN), 4),
         percent(variation)
     );
-    Ok(Finding::new(claim, Standing::CannotCompare, Some(variation), words))
+    let here = Here::of(device);
+    Ok(here.finding(claim, Standing::CannotCompare, Some(variation), words))
 }
 
 #[cfg(test)]
@@ -358,12 +277,6 @@ mod tests {
         let claim = note::claim(id).unwrap();
         let device = Device::cpu();
         pollster::block_on(measured(claim, &device, setting, &mut |_| Ok(())))
-    }
-
-    #[test]
-    fn figures_by_hand() {
-        let law: Vec<(f64, f64)> = [1.0, 3.0, 9.0].map(|x: f64| (x, 5.0 * x.powf(1.5))).to_vec();
-        assert!((slope(&law) - 1.5).abs() < 1e-12);
     }
 
     #[test]

@@ -6,10 +6,14 @@
 
 mod attention;
 mod counted;
+mod figures;
 mod measured;
+mod quality;
+mod run;
 
 pub use counted::counted;
 pub use measured::measured;
+pub use run::{findings, tested_alone};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -46,6 +50,18 @@ impl Standing {
     }
 }
 
+/// The claims by what they are about: a title, and how the names of its claims begin.
+pub const GROUPS: [(&str, &[&str]); 5] = [
+    ("Speed", &["inference-", "law-latency", "full-attention", "mobile"]),
+    ("Size", &["transformer-layer", "gpt", "parameters-", "sn727-size", "l3-cache"]),
+    ("Training", &["training-", "sn727-memory", "law-memory", "sn727-stability"]),
+    (
+        "Which size to take",
+        &["next-step", "sweet-spot", "maximum", "goldilocks", "ceiling", "special"],
+    ),
+    ("Score and strategy", &["sn727-score", "phase-", "tune-"]),
+];
+
 /// How a claim is put to the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -68,13 +84,16 @@ pub fn method(claim: &Claim) -> Method {
         "l3-cache" => Method::Cache,
         "sn727-stability" => Method::Train,
         "full-attention" | "law-latency" | "mobile" | "sn727-memory" => Method::Measure,
+        // Ratings order whole tables, which `lnsp note` measures.
+        id if id.starts_with("inference-ratings") => Method::None,
         id if ["inference-", "training-memory-", "training-time-"]
             .iter()
             .any(|kind| id.starts_with(kind)) =>
         {
             Method::Measure
         }
-        "parameters-512" | "transformer-layer" | "gpt" | "sn727-size" | "law-memory"
+        "parameters-512" | "parameters-formula" | "parameters-tables" | "parameters-sizes"
+        | "transformer-layer" | "gpt" | "sn727-size" | "law-memory" | "law-memory-tables"
         | "next-step-512" => Method::Count,
         _ => Method::None,
     }
@@ -132,19 +151,44 @@ impl Default for Setting {
     }
 }
 
-/// Whether `device` is the one that the note measured on: the GPU of a MacBook M4.
-fn is_the_notes(device: &Device) -> bool {
-    device.is_gpu() && device.name().contains("Apple M4")
+/// Where something is measured.
+#[derive(Clone, Debug, Default)]
+pub struct Here {
+    /// The device's name.
+    pub device: String,
+    /// Whether it is the one that the note measured on: the GPU of a MacBook M4.
+    pub is_the_notes: bool,
+    /// Bytes of the machine's memory, if known.
+    pub memory: Option<u64>,
 }
 
-/// The verdict on a figure that the note measured at `claim.place`, `right` being what follows if
-/// it may be compared at all.
-fn judged(claim: &Claim, device: &Device, right: bool) -> Standing {
-    let elsewhere = matches!(claim.place, Place::MacBookM4 | Place::MacBookM4Mps);
-    match right {
-        _ if elsewhere && !is_the_notes(device) => Standing::OtherDevice,
-        true => Standing::Holds,
-        false => Standing::Fails,
+impl Here {
+    /// A device; how much memory its machine has is not asked.
+    pub fn of(device: &Device) -> Self {
+        let name = device.name();
+        let is_the_notes = device.is_gpu() && name.contains("Apple M4");
+        Self { device: name, is_the_notes, memory: None }
+    }
+
+    /// The verdict on a figure that the note measured at `claim.place`, `right` being what follows
+    /// if it may be compared at all.
+    fn judged(&self, claim: &Claim, right: bool) -> Standing {
+        let elsewhere = matches!(claim.place, Place::MacBookM4 | Place::MacBookM4Mps);
+        match right {
+            _ if elsewhere && !self.is_the_notes => Standing::OtherDevice,
+            true => Standing::Holds,
+            false => Standing::Fails,
+        }
+    }
+
+    fn finding(
+        &self,
+        claim: &Claim,
+        standing: Standing,
+        ours: Option<f64>,
+        words: String,
+    ) -> Finding {
+        Finding { device: self.device.clone(), ..Finding::new(claim, standing, ours, words) }
     }
 }
 
@@ -172,11 +216,19 @@ mod tests {
     }
 
     #[test]
+    fn every_claim_is_in_one_group() {
+        for claim in CLAIMS {
+            let of = |(_, names): &&(_, &[&str])| names.iter().any(|n| claim.id.starts_with(n));
+            assert_eq!(GROUPS.iter().filter(of).count(), 1, "{}", claim.id);
+        }
+    }
+
+    #[test]
     fn another_device_is_never_wrong() {
-        let cpu = Device::cpu();
+        let cpu = Here::of(&Device::cpu());
         for claim in CLAIMS {
             let elsewhere = matches!(claim.place, Place::MacBookM4 | Place::MacBookM4Mps);
-            let standing = judged(claim, &cpu, false);
+            let standing = cpu.judged(claim, false);
             assert_eq!(standing == Standing::OtherDevice, elsewhere, "{}", claim.id);
         }
     }
