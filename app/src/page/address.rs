@@ -96,6 +96,10 @@ impl Address {
             {
                 // Replaced, not pushed: a slider would fill the history.
                 let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&hash));
+                // Every program of the page follows the address, each by itself.
+                if let Ok(event) = web_sys::Event::new("hashchange") {
+                    let _ = window().dispatch_event(&event);
+                }
             }
         });
         address

@@ -17,7 +17,7 @@ use super::address::Address;
 use super::download;
 use super::html::{Markup, escape};
 use super::job::{Job, JobBar};
-use super::lane::Lanes;
+use super::lane::Lane;
 use crate::protocol::{Failure, TestClaim};
 
 /// Seconds of samples behind each figure.
@@ -103,7 +103,7 @@ impl Tests {
     fn new() -> Self {
         Self {
             address: Address::use_it(),
-            job: Job::new(Lanes::use_it().measure),
+            job: Job::new(Lane::MEASURE),
             measured: RwSignal::default(),
         }
     }

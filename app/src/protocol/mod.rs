@@ -1,8 +1,9 @@
 //! What page and worker say to each other.
 //!
-//! A message is a JavaScript array: the words, as [`ToWorker`] or [`ToPage`] by serde, then large
-//! arrays as `ArrayBuffer`s, which are handed over and not copied. A question is a type of its own
-//! that names its answer; [`questions`] lists them all.
+//! A message is a JavaScript array. To the worker go `["ask", id, question, buffers…]` and
+//! `["cancel", id]`; to the page `[kind, id, body, buffers…]`, see [`Kind`]. Questions, answers and
+//! the other bodies are types of their own, by serde; large arrays are `ArrayBuffer`s beside them,
+//! which are handed over and not copied. A question names its answer; [`questions`] lists them all.
 
 mod claim;
 mod device;
@@ -25,31 +26,46 @@ pub use training::{
     ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
 };
 pub use trial::{
-    CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples, MOST_COMPARED,
+    CompareBaselines, CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples, MOST_COMPARED,
     TRAINED_HERE, Topic, VectorSet,
 };
 
+use js_sys::{Object, Reflect};
 use lnsp::experiment::claims::Finding;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
 
 /// Something the page asks, and the type of the answer.
-pub trait Question: Serialize + Into<Request> {
+pub trait Question: Serialize {
+    /// Its name in [`Request`].
+    const NAME: &'static str;
     /// What the worker answers.
     type Answer: Serialize + DeserializeOwned;
+
+    /// The question as it is sent, as [`Request`] reads it. A program that asks holds only the
+    /// questions that it asks.
+    ///
+    /// # Errors
+    /// If it cannot be written, a bug.
+    fn words(&self) -> Result<JsValue, serde_wasm_bindgen::Error> {
+        let named = Object::new();
+        Reflect::set(&named, &Self::NAME.into(), &self.serialize(&wire())?)?;
+        Ok(named.into())
+    }
 }
 
 /// Lists every question with its answer: makes [`Request`] of them.
 macro_rules! questions {
     ($($(#[$doc:meta])* $question:ident -> $answer:ty;)*) => {
         /// Any question.
-        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Deserialize)]
         pub enum Request { $($(#[$doc])* $question($question),)* }
         $(
-            impl From<$question> for Request {
-                fn from(question: $question) -> Self { Request::$question(question) }
+            impl Question for $question {
+                const NAME: &'static str = stringify!($question);
+                type Answer = $answer;
             }
-            impl Question for $question { type Answer = $answer; }
         )*
     };
 }
@@ -75,8 +91,10 @@ questions! {
     LoadExamples -> Examples;
     /// Takes a file of vectors.
     DropVectors -> Dropped;
-    /// Compares codes on a set of vectors.
+    /// Compares students on a set of vectors.
     CompareCodes -> Compared;
+    /// The same with the baselines.
+    CompareBaselines -> Compared;
     /// Begins a training.
     StartTraining -> TrainingState;
     /// Trains for some milliseconds.
@@ -99,68 +117,54 @@ questions! {
     Trap -> ();
 }
 
-/// From the page to the worker.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum ToWorker {
-    /// Answer this; large arrays go beside it.
-    Ask {
-        /// Names the question in every message about it.
-        id: u32,
-        /// The question.
-        request: Request,
-    },
-    /// Stop working on a question; it is answered with [`Failure::Cancelled`].
-    Cancel {
-        /// The question.
-        id: u32,
-    },
-}
+/// The first word of a message to the worker that asks.
+pub const ASK: &str = "ask";
+/// The first word of a message to the worker that stops working on a question; it is answered
+/// with [`Failure::Cancelled`].
+pub const CANCEL: &str = "cancel";
 
-/// From the worker to the page. The answer itself, of the question's own type, is the second
-/// element of the message [`ToPage::Done`].
-#[derive(Debug, Serialize, Deserialize)]
-pub enum ToPage {
+/// What a message from the worker says; its `id` is that of the question, 0 for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
     /// The worker listens.
     Ready,
     /// Work on a question has begun; one is worked on at a time.
-    Begun {
-        /// The question.
-        id: u32,
-    },
-    /// How far it is.
-    Progress {
-        /// The question.
-        id: u32,
-        /// How far, and in words.
-        progress: Progress,
-    },
-    /// It is answered.
-    Done {
-        /// The question.
-        id: u32,
-    },
-    /// It is not.
-    Failed {
-        /// The question.
-        id: u32,
-        /// Why not.
-        failure: Failure,
-    },
-    /// Another device works from now on.
-    Device {
-        /// Which.
-        info: DeviceInfo,
-    },
+    Begun,
+    /// How far it is: a [`Progress`].
+    Progress,
+    /// It is answered: the answer, of the question's own type.
+    Done,
+    /// It is not: a [`Failure`].
+    Failed,
+    /// Another device works from now on: a [`DeviceInfo`].
+    Device,
     /// One line for the visitor, such as that a device was lost.
-    Notice {
-        /// The line.
-        text: String,
-    },
-    /// The worker is about to trap.
-    Panic {
-        /// What the panic said.
-        text: String,
-    },
+    Notice,
+    /// The worker is about to trap: what the panic said.
+    Panic,
+}
+
+impl Kind {
+    const ALL: [(Kind, &str); 8] = [
+        (Kind::Ready, "ready"),
+        (Kind::Begun, "begun"),
+        (Kind::Progress, "progress"),
+        (Kind::Done, "done"),
+        (Kind::Failed, "failed"),
+        (Kind::Device, "device"),
+        (Kind::Notice, "notice"),
+        (Kind::Panic, "panic"),
+    ];
+
+    /// As it is sent.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// What is called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)
+    }
 }
 
 /// How far a piece of work is.
@@ -195,4 +199,16 @@ impl std::fmt::Display for Failure {
 /// How values become JavaScript's: whole numbers beyond 2⁵³ are refused, maps are objects.
 pub fn wire() -> serde_wasm_bindgen::Serializer {
     serde_wasm_bindgen::Serializer::json_compatible()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_their_names() {
+        for (kind, name) in Kind::ALL {
+            assert_eq!((kind.name(), Kind::named(name)), (name, Some(kind)));
+        }
+    }
 }

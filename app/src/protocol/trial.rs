@@ -55,7 +55,7 @@ pub enum VectorSet {
     Dropped,
 }
 
-/// Compares codes on a set of vectors.
+/// Compares students with the teacher on a set of vectors; [`CompareBaselines`] goes on from there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CompareCodes {
     /// `auto`, `gpu` or `cpu`.
@@ -68,13 +68,17 @@ pub struct CompareCodes {
     pub students: Vec<String>,
 }
 
+/// The last comparison once more, with the baselines beside the students.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CompareBaselines;
+
 /// Name of the student that was trained in this tab.
 pub const TRAINED_HERE: &str = "trained-here";
 /// Vectors of a dropped file that are compared with each other at most: their number squared is
 /// what it takes.
 pub const MOST_COMPARED: usize = 2000;
 
-/// Answers [`CompareCodes`].
+/// Answers [`CompareCodes`] and [`CompareBaselines`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// The codes.

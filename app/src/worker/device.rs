@@ -7,7 +7,7 @@ use lnsp::kernels::probe::probe;
 use wasm_bindgen::JsValue;
 
 use super::{Core, Reply, Task, post};
-use crate::protocol::{DeviceInfo, OpenDevice, ToPage};
+use crate::protocol::{DeviceInfo, OpenDevice};
 
 /// The device that works, opened when first needed.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Devices {
         self.generation += 1;
         let gpu = if let Device::Gpu(gpu) = &device { Some(gpu.clone()) } else { None };
         WORKING.set(gpu);
-        post::say(&ToPage::Device { info: self.info() });
+        post::device(&self.info());
         Ok(device)
     }
 

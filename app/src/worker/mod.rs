@@ -30,7 +30,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::protocol::{Failure, Request, ToPage, ToWorker};
+use self::post::Wanted;
+use crate::protocol::{Failure, Request};
 
 /// What outlives a question.
 #[derive(Default)]
@@ -64,6 +65,7 @@ async fn answer(core: &mut Core, request: Request, task: &Task) -> Result<Reply>
         Request::LoadExamples(question) => trial::examples(core, question, task).await,
         Request::DropVectors(question) => trial::drop_vectors(core, question, task),
         Request::CompareCodes(question) => trial::compare(core, question, task).await,
+        Request::CompareBaselines(_) => trial::compare_baselines(core, task).await,
         Request::StartTraining(question) => training::start(core, question, task).await,
         Request::AdvanceTraining(question) => training::advance(core, question, task).await,
         Request::KeepTraining(question) => training::keep(core, question).await,
@@ -93,14 +95,14 @@ pub fn start() {
     let listen =
         Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             match post::read(&event) {
-                Some((ToWorker::Cancel { id }, _)) => worker.cancel(id),
-                Some((ToWorker::Ask { id, request: Request::DestroyDevice(_) }, _)) => {
+                Some(Wanted::Stop(id)) => worker.cancel(id),
+                Some(Wanted::Answer(Request::DestroyDevice(_), task)) => {
                     if let Ok(reply) = device::destroy() {
-                        post::done(id, reply);
+                        post::done(task.id(), &reply);
                     }
                 }
-                Some((ToWorker::Ask { id, request }, buffers)) => {
-                    worker.waiting.borrow_mut().push_back((request, Task::new(id, buffers)));
+                Some(Wanted::Answer(request, task)) => {
+                    worker.waiting.borrow_mut().push_back((request, task));
                     let core = worker.core.borrow_mut().take();
                     if let Some(core) = core {
                         spawn_local(worker.clone().work(core));
@@ -111,7 +113,7 @@ pub fn start() {
         });
     post::scope().set_onmessage(Some(listen.as_ref().unchecked_ref()));
     listen.forget();
-    post::say(&ToPage::Ready);
+    post::ready();
 }
 
 impl Worker {
@@ -122,12 +124,12 @@ impl Worker {
             let Some((request, task)) = next else { break };
             self.current.replace(Some(task.clone()));
             let id = task.id();
-            post::say(&ToPage::Begun { id });
+            post::begun(id);
             let outcome = with_a_device(&mut core, request, &task).await;
             self.current.replace(None);
             match outcome {
-                Ok(reply) => post::done(id, reply),
-                Err(error) => post::say(&ToPage::Failed { id, failure: failure(&error) }),
+                Ok(reply) => post::done(id, &reply),
+                Err(error) => post::failed(id, &failure(&error)),
             }
         }
         self.core.replace(Some(core));
@@ -143,7 +145,7 @@ impl Worker {
         let before = waiting.len();
         waiting.retain(|(_, task)| task.id() != id);
         if waiting.len() < before {
-            post::say(&ToPage::Failed { id, failure: Failure::Cancelled });
+            post::failed(id, &Failure::Cancelled);
         }
     }
 }
@@ -153,8 +155,7 @@ async fn with_a_device(core: &mut Core, request: Request, task: &Task) -> Result
     match answer(core, request.clone(), task).await {
         Err(Error::DeviceLost { name, message }) => {
             let now = core.devices.replace().await;
-            let text = format!("{name} was lost ({message}); the work goes on with {now}");
-            post::say(&ToPage::Notice { text });
+            post::notice(&format!("{name} was lost ({message}); the work goes on with {now}"));
             answer(core, request, task).await
         }
         outcome => outcome,

@@ -12,7 +12,7 @@ use wasm_bindgen::JsValue;
 use web_time::{Duration, Instant};
 
 use super::post;
-use crate::protocol::{Progress, ToPage};
+use crate::protocol::Progress;
 
 /// Progress is told at most this often.
 const TELL: Duration = Duration::from_millis(60);
@@ -80,8 +80,7 @@ impl Task {
             return;
         }
         self.told.set(Some(Instant::now()));
-        let progress = Progress { share, text: text.into() };
-        post::say(&ToPage::Progress { id: self.id, progress });
+        post::progress(self.id, &Progress { share, text: text.into() });
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lnsp::arch::{Precision, TEACHER_WIDTH};
 use lnsp::codes::{Code, Fitted, Storage, TRANSFORM_BYTES};
 use lnsp::device::Device;
-use lnsp::experiment::{Kind, Reference, StudentCode};
+use lnsp::experiment::{Kept, Kind, Reference, StudentCode};
 use lnsp::format::{ReadOptions, open_bytes};
 use lnsp::source::{BadRows, VectorSource, read_to_matrix};
 use lnsp::student::{Student, StudentFile};
@@ -31,11 +31,33 @@ const SEED: u64 = 727;
 #[derive(Default)]
 pub struct TrialRoom {
     examples: Option<(Examples, Matrix)>,
-    fitted: Option<(Fitted, Vec<Box<dyn Code>>)>,
+    fitted: Option<Fitted>,
+    baselines: Option<Vec<Box<dyn Code>>>,
     students: BTreeMap<String, StudentFile>,
     /// Students on the device of this generation.
     on_device: BTreeMap<String, (u32, Rc<Student>)>,
     dropped: Option<DroppedVectors>,
+    last: Option<Comparison>,
+}
+
+/// Students compared with the teacher; the baselines come after them.
+struct Comparison {
+    reference: Reference,
+    students: Vec<Kept>,
+    device: String,
+    notes: Vec<String>,
+}
+
+impl Comparison {
+    fn answer(&self, baselines: Vec<Kept>, fitted: &Fitted) -> Result<Reply> {
+        let codes = self.students.iter().cloned().chain(baselines).collect();
+        Reply::of(&Compared {
+            side_by_side: self.reference.side_by_side(codes)?,
+            device: self.device.clone(),
+            fitted_on: fitted.training_set.clone(),
+            notes: self.notes.clone(),
+        })
+    }
 }
 
 /// A file of the visitor's.
@@ -76,16 +98,13 @@ impl TrialRoom {
         Ok(self.examples.as_ref().expect("just filled"))
     }
 
-    async fn fetch_fitted(&mut self, task: &Task) -> Result<()> {
+    async fn fitted(&mut self, task: &Task) -> Result<&Fitted> {
         if self.fitted.is_none() {
             let name = "./students/baselines.safetensors";
             let bytes = fetch(name, "the baselines", None, task).await?;
-            task.progress(None, "preparing the baselines");
-            let fitted = Fitted::from_bytes(name, &bytes)?;
-            let codes = fitted.codes(LATENT, &BITS, &TRANSFORM_BYTES, SEED)?;
-            self.fitted = Some((fitted, codes));
+            self.fitted = Some(Fitted::from_bytes(name, &bytes)?);
         }
-        Ok(())
+        Ok(self.fitted.as_ref().expect("just filled"))
     }
 
     async fn student(
@@ -194,18 +213,17 @@ async fn vectors(core: &mut Core, set: VectorSet, task: &Task) -> Result<(Matrix
 
 /// Answers [`CompareCodes`].
 pub(super) async fn compare(core: &mut Core, question: CompareCodes, task: &Task) -> Result<Reply> {
+    core.trial.last = None;
     let (vectors, mut notes) = vectors(core, question.set, task).await?;
     let device = core.devices.get(question.device.parse()?, TEACHER_WIDTH).await?;
     let generation = core.devices.generation();
-    core.trial.fetch_fitted(task).await?;
     let reference = Reference::new(vectors, &question.shown)?;
-    let mut kept = Vec::new();
+    let mut students = Vec::new();
     for name in &question.students {
         let student = core.trial.student(name, &device, generation, task).await?;
         task.progress(None, &format!("{name} on {} vectors", reference.vectors().rows()));
-        let (fitted, _) = core.trial.fitted.as_ref().expect("fetched above");
         let mut storages = vec![("f32 latents", Storage::F32)];
-        match fitted.student(name) {
+        match core.trial.fitted(task).await?.student(name) {
             Some(int8) => storages.push(("int8 latents", int8)),
             // What was trained here has no ranges of its own yet; the vectors at hand give them.
             None if name == TRAINED_HERE => {
@@ -220,22 +238,38 @@ pub(super) async fn compare(core: &mut Core, question: CompareCodes, task: &Task
         }
         for (what, storage) in storages {
             let code = StudentCode::latents(&format!("{name}, {what}"), student.clone(), storage);
-            kept.push(reference.kept(Kind::Student, &code.encode(reference.vectors()).await?)?);
+            students.push(reference.kept(Kind::Student, &code.encode(reference.vectors()).await?)?);
             task.check().await?;
         }
     }
-    let (fitted, codes) = core.trial.fitted.as_ref().expect("fetched above");
-    for code in codes {
+    let comparison = Comparison { reference, students, device: device.name(), notes };
+    let reply = comparison.answer(Vec::new(), core.trial.fitted(task).await?);
+    core.trial.last = Some(comparison);
+    reply
+}
+
+/// Answers [`crate::protocol::CompareBaselines`].
+pub(super) async fn compare_baselines(core: &mut Core, task: &Task) -> Result<Reply> {
+    core.trial.fitted(task).await?;
+    let TrialRoom { fitted: Some(fitted), last: Some(last), baselines, .. } = &mut core.trial
+    else {
+        return Err(Error::invalid("baselines", "compare the students first"));
+    };
+    let codes = match baselines {
+        Some(codes) => codes,
+        None => {
+            task.progress(None, "preparing the baselines");
+            task.check().await?;
+            baselines.insert(fitted.codes(LATENT, &BITS, &TRANSFORM_BYTES, SEED)?)
+        }
+    };
+    let mut kept = Vec::new();
+    for code in codes.iter() {
         task.progress(None, &code.name());
-        kept.push(reference.kept(Kind::Baseline, &code.encode(reference.vectors())?)?);
+        kept.push(last.reference.kept(Kind::Baseline, &code.encode(last.reference.vectors())?)?);
         task.check().await?;
     }
-    Reply::of(&Compared {
-        side_by_side: reference.side_by_side(kept)?,
-        device: device.name(),
-        fitted_on: fitted.training_set.clone(),
-        notes,
-    })
+    last.answer(kept, fitted)
 }
 
 #[cfg(test)]

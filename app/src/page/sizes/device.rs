@@ -14,7 +14,7 @@ use super::settings::Settings;
 use crate::page::address::Address;
 use crate::page::html::{Cell, Markup, Table};
 use crate::page::job::{Job, JobBar};
-use crate::page::lane::Lanes;
+use crate::page::lane::Lane;
 use crate::page::memory;
 use crate::protocol::{Failure, Measure, Measured};
 
@@ -43,18 +43,15 @@ pub(super) fn key(settings: &Settings, row: &SizeRow) -> String {
 #[derive(Clone, Copy)]
 pub(super) struct Bench {
     address: Address,
-    lanes: Lanes,
     job: Job,
     results: RwSignal<Results>,
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
-        let lanes = Lanes::use_it();
         Self {
             address: Address::use_it(),
-            lanes,
-            job: Job::new(lanes.measure),
+            job: Job::new(Lane::MEASURE),
             results: RwSignal::default(),
         }
     }
@@ -95,7 +92,7 @@ impl Bench {
         let large = inference_bytes(&row.arch, settings.precision, 1024) > LARGE;
         self.job.run(question, move |outcome| {
             if large {
-                self.lanes.measure.close();
+                Lane::MEASURE.close();
             }
             let stopped = matches!(outcome, Err(Failure::Cancelled));
             if let Ok(measured) = outcome {
@@ -189,8 +186,7 @@ fn line(
         cells.push(Cell::new(warm.map_or(String::new(), |warm| ms(warm.ms_per_vector()))));
         if batch == 1 {
             let noted = row.note.filter(|row| row.family == note::Family::B);
-            let claim = noted.and_then(|row| note::claim(&format!("inference-{}", row.width)));
-            let figure = claim.and_then(|claim| claim.figure);
+            let figure = noted.and_then(|row| note::inference_ms(row.width));
             cells.push(
                 Cell::new(figure.map_or(String::new(), |ms| format!("~{ms:.1}, M4"))).class("note"),
             );

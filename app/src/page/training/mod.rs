@@ -14,7 +14,7 @@ use super::choice::Choice;
 use super::download;
 use super::html::{Cell, Markup, Table};
 use super::job::{Job, JobBar};
-use super::lane::Lanes;
+use super::lane::Lane;
 use crate::protocol::{
     AdvanceTraining, BUNDLED_BYTES, DropTraining, FindTraining, KeepTraining, KeptTraining,
     ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
@@ -46,7 +46,6 @@ const FEWEST: usize = 320;
 /// What the view knows.
 #[derive(Clone, Copy)]
 struct Training {
-    lanes: Lanes,
     job: Job,
     device: Signal<String>,
     state: RwSignal<Option<TrainingState>>,
@@ -74,7 +73,7 @@ impl Training {
 
     /// Looks for a training of an earlier visit.
     async fn find(self) {
-        let found = self.job.ask(self.lanes.work, FindTraining, &[]).await;
+        let found = self.job.ask(Lane::WORK, FindTraining, &[]).await;
         self.kept.set(found.ok().and_then(|answered| answered.answer));
     }
 
@@ -99,7 +98,7 @@ impl Training {
         while self.running.get_untracked() {
             let device = self.device.get_untracked();
             let question = AdvanceTraining { device, milliseconds: PIECE_MS };
-            match self.job.ask(self.lanes.work, question, &[]).await {
+            match self.job.ask(Lane::WORK, question, &[]).await {
                 Ok(answered) => {
                     let finished = answered.answer.finished;
                     self.take(answered.answer);
@@ -111,7 +110,7 @@ impl Training {
             }
         }
         self.running.set(false);
-        if let Ok(answered) = self.job.ask(self.lanes.work, KeepTraining, &[]).await
+        if let Ok(answered) = self.job.ask(Lane::WORK, KeepTraining, &[]).await
             && answered.answer.total_steps > 0
         {
             self.take(answered.answer);
@@ -123,10 +122,8 @@ impl Training {
 #[component]
 pub fn Train() -> impl IntoView {
     let address = Address::use_it();
-    let lanes = Lanes::use_it();
     let training = Training {
-        lanes,
-        job: Job::new(lanes.work),
+        job: Job::new(Lane::WORK),
         device: address.text("device", "auto").into(),
         state: RwSignal::new(None),
         losses: RwSignal::default(),
@@ -152,7 +149,7 @@ pub fn Train() -> impl IntoView {
             <button type="button" id="drop"
                 disabled=move || busy() || training.state.with(Option::is_none)
                 on:click=move |_| spawn_local(async move {
-                    if training.job.ask(lanes.work, DropTraining, &[]).await.is_ok() {
+                    if training.job.ask(Lane::WORK, DropTraining, &[]).await.is_ok() {
                         training.state.set(None);
                         training.losses.set(Vec::new());
                     }
@@ -184,13 +181,13 @@ fn Kept(training: Training) -> impl IntoView {
     let resume = move |_| {
         spawn_local(async move {
             let question = ResumeTraining { device: training.device.get_untracked() };
-            let first = training.job.ask(training.lanes.work, question, &[]).await;
+            let first = training.job.ask(Lane::WORK, question, &[]).await;
             training.begin(first.map(|answered| answered.answer).map_err(|_| ())).await;
         });
     };
     let forget = move |_| {
         spawn_local(async move {
-            if training.job.ask(training.lanes.work, DropTraining, &[]).await.is_ok() {
+            if training.job.ask(Lane::WORK, DropTraining, &[]).await.is_ok() {
                 training.kept.set(None);
             }
         });
@@ -241,7 +238,7 @@ fn Settings(training: Training) -> impl IntoView {
         };
         spawn_local(async move {
             training.state.set(None);
-            let first = training.job.ask(training.lanes.work, question, &[]).await;
+            let first = training.job.ask(Lane::WORK, question, &[]).await;
             training.begin(first.map(|answered| answered.answer).map_err(|_| ())).await;
         });
     };
@@ -440,7 +437,7 @@ fn Save(training: Training) -> impl IntoView {
         spawn_local(async move {
             let chosen: Precision = precision.get_untracked().parse().unwrap_or_default();
             let question = TakeStudent { precision: chosen };
-            let taken = training.job.ask(training.lanes.work, question, &[]).await;
+            let taken = training.job.ask(Lane::WORK, question, &[]).await;
             if let Ok(answered) = taken
                 && let Some(bytes) = answered.buffers.first()
             {

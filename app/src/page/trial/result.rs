@@ -15,6 +15,8 @@ pub(super) struct Outcome {
     pub compared: Compared,
     /// Empty for a file: its rows are counted.
     pub texts: Vec<String>,
+    /// Whether the baselines are in it, too.
+    pub whole: bool,
 }
 
 impl Outcome {
@@ -151,6 +153,9 @@ fn meaning(outcome: &Outcome) -> String {
         .into_iter()
         .collect();
     lines.extend(sides.verdict.iter().map(|line| escape(line)));
+    if !outcome.whole {
+        lines.push("The plain codes to compare with are being measured.".into());
+    }
     lines.iter().map(|line| format!("<p>{line}</p>")).collect()
 }
 
