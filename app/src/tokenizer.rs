@@ -6,13 +6,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use lnsp::teacher::tokenizer::Tokenizer;
-use lnsp::{Error, Result};
+use lnsp::Result;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::protocol::{Request, Tokenize, Tokenized};
+use crate::protocol::{Tokenize, Tokenized, TokenizerRequest};
 use crate::worker::source::{Part, download, find};
 use crate::worker::post::Wanted;
 use crate::worker::{Reply, Task, failure, fetch, post};
@@ -37,11 +37,8 @@ pub fn start() {
         spawn_local(async move {
             let id = task.id();
             post::begun(id);
-            let outcome = match request {
-                Request::Tokenize(question) => tokenize(&room, question, &task).await,
-                _ => Err(Error::invalid("tokenizer", "was asked for something else: a bug")),
-            };
-            match outcome {
+            let TokenizerRequest::Tokenize(question) = request;
+            match tokenize(&room, question, &task).await {
                 Ok(reply) => post::done(id, &reply),
                 Err(error) => post::failed(id, &failure(&error)),
             }

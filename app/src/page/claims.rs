@@ -1,7 +1,7 @@
 //! The note's claims, each with its verdict: what can be counted at once, what can be measured
 //! when the visitor asks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use js_sys::ArrayBuffer;
 use leptos::prelude::*;
@@ -18,6 +18,7 @@ use super::download;
 use super::html::{Markup, escape};
 use super::job::{Job, JobBar};
 use super::lane::Lane;
+use super::named::Named;
 use crate::protocol::{Failure, TestClaim};
 
 /// Seconds of samples behind each figure.
@@ -30,7 +31,7 @@ const VECTORS_MB: &str = "15.4 MB";
 const MOST_VECTORS: usize = 2000;
 
 /// What was found, by the claim's name.
-type Findings = BTreeMap<String, Finding>;
+type Findings = Named<Finding>;
 
 /// The claims by what they are about.
 const GROUPS: [(&str, &[&str]); 5] = [
@@ -65,7 +66,7 @@ pub fn Claims() -> impl IntoView {
             <button type="button" id="test-all" disabled=move || tests.job.running()
                 on:click=move |_| tests.all()>"Measure all that need no download"</button>
             <button type="button" on:click=move |_| {
-                let all: Vec<Finding> = untrack(findings).into_values().collect();
+                let all: Vec<Finding> = untrack(findings).iter().map(|(_, one)| one.clone()).collect();
                 download::save_text("lnsp-claims.json", "application/json", &download::json(&all));
             }>"Save JSON"</button>
             <JobBar job=tests.job />
@@ -103,7 +104,7 @@ impl Tests {
     fn new() -> Self {
         Self {
             address: Address::use_it(),
-            job: Job::new(Lane::MEASURE),
+            job: Job::new(Lane::CLAIMS),
             measured: RwSignal::default(),
         }
     }
@@ -111,8 +112,10 @@ impl Tests {
     /// Everything known: what can be counted, and what was measured.
     fn findings(self, cache: Option<u64>) -> Findings {
         let counted = CLAIMS.iter().filter_map(|claim| counted(claim, cache));
-        let mut all: Findings = counted.map(|one| (one.id.clone(), one)).collect();
-        all.extend(self.measured.get());
+        let mut all = self.measured.get();
+        for one in counted {
+            all.set(&one.id.clone(), one);
+        }
         all
     }
 
@@ -144,7 +147,7 @@ impl Tests {
 
     fn keep(self, finding: Finding) {
         self.measured.update(|all| {
-            all.insert(finding.id.clone(), finding);
+            all.set(&finding.id.clone(), finding);
         });
     }
 
@@ -192,8 +195,8 @@ async fn vectors() -> Result<ArrayBuffer, Failure> {
 
 /// What the list means, in a sentence.
 fn meaning(findings: &Findings) -> String {
-    let of = |standing| findings.values().filter(|one| one.standing == standing).count();
-    let open = CLAIMS.len() - findings.len();
+    let of = |standing| findings.iter().filter(|(_, one)| one.standing == standing).count();
+    let open = CLAIMS.len() - findings.iter().len();
     format!(
         "Of {} claims {} hold, {} do not, {} are about another device, {} leave nothing to \
          compare; {open} wait to be measured.",

@@ -15,7 +15,7 @@ pub fn install() {
         return;
     }
     let hooks = Object::new();
-    for (lane, suffix) in [(Lane::MEASURE, ""), (Lane::WORK, "Work")] {
+    for (lane, suffix) in [(Lane::MEASURE, ""), (Lane::WORK, "Work"), (Lane::TRAIN, "Train")] {
         add(&hooks, &format!("destroyDevice{suffix}"), lane, || DestroyDevice);
         add(&hooks, &format!("trap{suffix}"), lane, || Trap);
     }

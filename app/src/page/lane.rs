@@ -52,8 +52,12 @@ pub struct Answered<A> {
 impl Lane {
     /// For timings; may be ended at any time.
     pub const MEASURE: Lane = Lane("measure");
-    /// For what is to stay: students, training.
+    /// For what is to stay: students, vectors.
     pub const WORK: Lane = Lane("work");
+    /// The trainer, with the training of this tab and the teacher.
+    pub const TRAIN: Lane = Lane("train");
+    /// A trainer for claims; may be ended at any time.
+    pub const CLAIMS: Lane = Lane("claims");
     /// For text; the tokenizer is a program of its own.
     pub const TEXT: Lane = Lane("text");
 

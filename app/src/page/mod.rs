@@ -9,6 +9,7 @@ pub mod html;
 pub mod job;
 pub mod lane;
 pub mod memory;
+mod named;
 pub mod part;
 mod shell;
 mod sizes;

@@ -28,9 +28,11 @@ pub(super) fn Part(
     let line = RwSignal::new(Some("Loading this view."));
     let begin = move || {
         spawn_local(async move {
-            // Both views ask for it as soon as they stand.
-            if matches!(tab, Tab::Try | Tab::Train) {
-                Lane::WORK.wake();
+            // The views ask these as soon as they stand.
+            match tab {
+                Tab::Try => Lane::WORK.wake(),
+                Tab::Train => Lane::TRAIN.wake(),
+                _ => {}
             }
             let loaded = load(&format!("view-{}", tab.name())).await;
             line.set(loaded.err().map(|_| {

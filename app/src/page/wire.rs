@@ -2,7 +2,6 @@
 //! puts it on the window as `lnspWorkers`; [`super::lane`] is how a view speaks to it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
@@ -16,9 +15,11 @@ use super::lane::Lane;
 use crate::protocol::{ASK, CANCEL, DeviceInfo, Failure, Kind};
 
 /// Where trunk puts the workers, relative to the page.
-const LANES: [(Lane, &str); 3] = [
+const LANES: [(Lane, &str); 5] = [
     (Lane::MEASURE, "./worker_loader.js"),
     (Lane::WORK, "./worker_loader.js"),
+    (Lane::TRAIN, "./trainer_loader.js"),
+    (Lane::CLAIMS, "./trainer_loader.js"),
     (Lane::TEXT, "./tokenizer_loader.js"),
 ];
 /// Milliseconds after which a worker that does not stop when asked is ended.
@@ -36,7 +37,7 @@ pub struct News {
 /// Puts the keeper on the window.
 pub fn keep() -> News {
     let news = News { notice: RwSignal::new(None), device: RwSignal::new(None) };
-    let wires: Rc<[(Lane, Rc<Wire>); 3]> = Rc::new(LANES.map(|(lane, program)| {
+    let wires: Rc<[(Lane, Rc<Wire>); 5]> = Rc::new(LANES.map(|(lane, program)| {
         (lane, Rc::new(Wire { program, news, state: RefCell::default() }))
     }));
     let named = move |name: &str| {
@@ -74,6 +75,7 @@ fn set(object: &JsValue, name: &str, value: JsValue) {
 
 /// A question on its way.
 struct Asked {
+    id: u32,
     /// What was sent, to send it once more to a new worker; absent if buffers went with it.
     message: Option<Array>,
     begun: bool,
@@ -100,8 +102,15 @@ struct State {
     worker: Option<Live>,
     /// Messages for a worker that does not listen yet, and what is handed over with them.
     early: Vec<(Array, Array)>,
-    asked: BTreeMap<u32, Asked>,
+    asked: Vec<Asked>,
     last: u32,
+}
+
+impl State {
+    /// Where the question of this number stands.
+    fn place(&self, id: u32) -> Option<usize> {
+        self.asked.iter().position(|asked| asked.id == id)
+    }
 }
 
 /// A worker and what it calls.
@@ -126,8 +135,8 @@ impl Wire {
         let message = (buffers.length() == 0).then_some(message);
         let promise = Promise::new(&mut |answer, refuse| {
             let (message, progress) = (message.clone(), progress.clone());
-            let asked = Asked { message, begun: false, progress, answer, refuse };
-            self.state.borrow_mut().asked.insert(id, asked);
+            let asked = Asked { id, message, begun: false, progress, answer, refuse };
+            self.state.borrow_mut().asked.push(asked);
         });
         Array::of2(&id.into(), &promise)
     }
@@ -136,7 +145,7 @@ impl Wire {
         self.send(Array::of2(&CANCEL.into(), &id.into()), Array::new());
         let wire = self.clone();
         let later = Closure::once_into_js(move || {
-            if wire.state.borrow().asked.contains_key(&id) {
+            if wire.state.borrow().place(id).is_some() {
                 wire.end(&Failure::Cancelled);
             }
         });
@@ -152,7 +161,8 @@ impl Wire {
         let worker = match Worker::new(self.program) {
             Ok(worker) => worker,
             Err(error) => {
-                self.news.notice.set(Some(format!("the worker could not be started: {error:?}")));
+                let said = String::from(js_sys::Object::from(error).to_string());
+                self.news.notice.set(Some(format!("the worker could not be started: {said}")));
                 return;
             }
         };
@@ -207,18 +217,25 @@ impl Wire {
                 }
             }
             Kind::Begun => {
-                if let Some(asked) = self.state.borrow_mut().asked.get_mut(&id) {
-                    asked.begun = true;
+                let mut state = self.state.borrow_mut();
+                if let Some(at) = state.place(id) {
+                    state.asked[at].begun = true;
                 }
             }
             Kind::Progress => {
-                let tell = self.state.borrow().asked.get(&id).map(|asked| asked.progress.clone());
+                let tell = {
+                    let state = self.state.borrow();
+                    state.place(id).map(|at| state.asked[at].progress.clone())
+                };
                 if let Some(tell) = tell {
                     let _ = tell.call1(&JsValue::NULL, &body);
                 }
             }
             Kind::Done | Kind::Failed => {
-                let asked = self.state.borrow_mut().asked.remove(&id);
+                let asked = {
+                    let mut state = self.state.borrow_mut();
+                    state.place(id).map(|at| state.asked.remove(at))
+                };
                 if let Some(asked) = asked {
                     let _ = match kind {
                         Kind::Done => asked.answer.call1(&JsValue::NULL, &parts),
@@ -252,17 +269,17 @@ impl Wire {
                 live.worker.set_onerror(None);
                 live.worker.terminate();
             }
-            let never_listened = !state.asked.values().any(|asked| asked.begun);
+            let never_listened = !state.asked.iter().any(|asked| asked.begun);
             state.early.clear();
             let asked = std::mem::take(&mut state.asked);
-            let (again, failed): (BTreeMap<_, _>, BTreeMap<_, _>) = asked
+            let (again, failed): (Vec<_>, Vec<_>) = asked
                 .into_iter()
-                .partition(|(_, asked)| !asked.begun && asked.message.is_some() && !never_listened);
-            let messages: Vec<_> = again.values().filter_map(|a| a.message.clone()).collect();
+                .partition(|asked| !asked.begun && asked.message.is_some() && !never_listened);
+            let messages: Vec<_> = again.iter().filter_map(|a| a.message.clone()).collect();
             state.asked = again;
             (failed, messages)
         };
-        for asked in failed.values() {
+        for asked in &failed {
             asked.fail(failure);
         }
         if !again.is_empty() {

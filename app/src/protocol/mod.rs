@@ -3,7 +3,8 @@
 //! A message is a JavaScript array. To the worker go `["ask", id, question, buffers…]` and
 //! `["cancel", id]`; to the page `[kind, id, body, buffers…]`, see [`Kind`]. Questions, answers and
 //! the other bodies are types of their own, by serde; large arrays are `ArrayBuffer`s beside them,
-//! which are handed over and not copied. A question names its answer; [`questions`] lists them all.
+//! which are handed over and not copied. A question names its answer; [`questions`] lists them all,
+//! [`requests`] what each program of workers is asked.
 
 mod claim;
 mod device;
@@ -15,7 +16,7 @@ mod trial;
 
 pub use claim::TestClaim;
 pub use device::{DestroyDevice, DeviceInfo, OpenDevice, Trap};
-pub use measure::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
+pub use measure::{Cold, Measure, Measured, Skip, Warm};
 pub use student::{RunStudent, StudentRun};
 pub use teacher::{
     EmbedTokens, Embedded, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherInfo, TeacherPlan,
@@ -26,8 +27,8 @@ pub use training::{
     ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
 };
 pub use trial::{
-    CompareBaselines, CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples, MOST_COMPARED,
-    TRAINED_HERE, Topic, VectorSet,
+    CompareBaselines, CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples,
+    MOST_COMPARED, PutStudent, TRAINED_HERE, TakeVectors, Topic, VectorSet,
 };
 
 use js_sys::{Object, Reflect};
@@ -38,12 +39,12 @@ use wasm_bindgen::JsValue;
 
 /// Something the page asks, and the type of the answer.
 pub trait Question: Serialize {
-    /// Its name in [`Request`].
+    /// Its name among the requests of a program.
     const NAME: &'static str;
     /// What the worker answers.
     type Answer: Serialize + DeserializeOwned;
 
-    /// The question as it is sent, as [`Request`] reads it. A program that asks holds only the
+    /// The question as it is sent, as the requests below read it. A program that asks holds only the
     /// questions that it asks.
     ///
     /// # Errors
@@ -55,12 +56,9 @@ pub trait Question: Serialize {
     }
 }
 
-/// Lists every question with its answer: makes [`Request`] of them.
+/// Lists every question with its answer.
 macro_rules! questions {
-    ($($(#[$doc:meta])* $question:ident -> $answer:ty;)*) => {
-        /// Any question.
-        #[derive(Clone, Debug, Deserialize)]
-        pub enum Request { $($(#[$doc])* $question($question),)* }
+    ($($question:ident -> $answer:ty;)*) => {
         $(
             impl Question for $question {
                 const NAME: &'static str = stringify!($question);
@@ -70,51 +68,109 @@ macro_rules! questions {
     };
 }
 
+/// Lists what one program of workers is asked.
+macro_rules! requests {
+    ($(#[$about:meta])* $name:ident: $($(#[$doc:meta])* $question:ident,)*) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Deserialize)]
+        pub enum $name { $($(#[$doc])* $question($question),)* }
+    };
+}
+
 questions! {
-    /// Opens the device, or says which is open.
     OpenDevice -> DeviceInfo;
-    /// Times one architecture.
     Measure -> Measured;
-    /// Latents and outputs of a file of vectors.
     RunStudent -> StudentRun;
-    /// Says what loading the teacher would fetch.
-    PlanTeacher -> TeacherPlan;
-    /// Loads the teacher.
-    LoadTeacher -> TeacherInfo;
-    /// Clears what is kept of the teacher.
-    ForgetTeacher -> ();
-    /// Vectors of token sequences, by the teacher.
-    EmbedTokens -> Embedded;
-    /// Token ids of texts, by the tokenizer's worker.
-    Tokenize -> Tokenized;
-    /// The bundled sentences.
     LoadExamples -> Examples;
-    /// Takes a file of vectors.
     DropVectors -> Dropped;
-    /// Compares students on a set of vectors.
+    TakeVectors -> Dropped;
+    PutStudent -> ();
     CompareCodes -> Compared;
-    /// The same with the baselines.
     CompareBaselines -> Compared;
-    /// Begins a training.
+    PlanTeacher -> TeacherPlan;
+    LoadTeacher -> TeacherInfo;
+    ForgetTeacher -> ();
+    EmbedTokens -> Embedded;
+    Tokenize -> Tokenized;
     StartTraining -> TrainingState;
-    /// Trains for some milliseconds.
     AdvanceTraining -> TrainingState;
-    /// Keeps the state of the training.
     KeepTraining -> TrainingState;
-    /// Looks for a training that the browser keeps.
     FindTraining -> Option<KeptTraining>;
-    /// Goes on with it.
     ResumeTraining -> TrainingState;
-    /// Drops it.
     DropTraining -> ();
-    /// The student as it is now, and its file's bytes beside that number.
     TakeStudent -> u64;
-    /// Tests a claim of the note.
     TestClaim -> Finding;
-    /// For tests: gives the device up, as a driver reset would.
     DestroyDevice -> ();
-    /// For tests: a bug in the worker.
     Trap -> ();
+}
+
+requests! {
+    /// What the worker with the core is asked: compression and its timing.
+    CoreRequest:
+    /// Opens the device, or says which is open.
+    OpenDevice,
+    /// Times one architecture.
+    Measure,
+    /// Latents and outputs of a file of vectors.
+    RunStudent,
+    /// The bundled sentences.
+    LoadExamples,
+    /// Takes a file of vectors.
+    DropVectors,
+    /// Gives the vectors of that file back.
+    TakeVectors,
+    /// Takes the student that was trained in this tab.
+    PutStudent,
+    /// Compares students on a set of vectors.
+    CompareCodes,
+    /// The same with the baselines.
+    CompareBaselines,
+    /// For tests: gives the device up, as a driver reset would.
+    DestroyDevice,
+    /// For tests: a bug in the worker.
+    Trap,
+}
+
+requests! {
+    /// What the trainer is asked: what trains, and the teacher.
+    TrainerRequest:
+    /// Opens the device, or says which is open.
+    OpenDevice,
+    /// Says what loading the teacher would fetch.
+    PlanTeacher,
+    /// Loads the teacher.
+    LoadTeacher,
+    /// Clears what is kept of the teacher.
+    ForgetTeacher,
+    /// Vectors of token sequences, by the teacher.
+    EmbedTokens,
+    /// Begins a training.
+    StartTraining,
+    /// Trains for some milliseconds.
+    AdvanceTraining,
+    /// Keeps the state of the training.
+    KeepTraining,
+    /// Looks for a training that the browser keeps.
+    FindTraining,
+    /// Goes on with it.
+    ResumeTraining,
+    /// Drops it.
+    DropTraining,
+    /// The student as it is now, and its file's bytes beside that number.
+    TakeStudent,
+    /// Tests a claim of the note.
+    TestClaim,
+    /// For tests: gives the device up, as a driver reset would.
+    DestroyDevice,
+    /// For tests: a bug in the worker.
+    Trap,
+}
+
+requests! {
+    /// What the tokenizer is asked.
+    TokenizerRequest:
+    /// Token ids of texts.
+    Tokenize,
 }
 
 /// The first word of a message to the worker that asks.

@@ -42,6 +42,14 @@ pub struct Dropped {
     pub left_out: Option<String>,
 }
 
+/// Gives the vectors of the dropped file back, in f32 beside the answer, for the trainer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TakeVectors;
+
+/// Takes the student that was trained in this tab, as [`TRAINED_HERE`]; its file goes beside it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PutStudent;
+
 /// Which vectors are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

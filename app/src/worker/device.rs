@@ -6,7 +6,7 @@ use lnsp::device::{self, Cpu, Device, DeviceChoice, Gpu, GpuOptions};
 use lnsp::kernels::probe::probe;
 use wasm_bindgen::JsValue;
 
-use super::{Core, Reply, Task, post};
+use super::{Reply, Task, post};
 use crate::protocol::{DeviceInfo, OpenDevice};
 
 /// The device that works, opened when first needed.
@@ -122,13 +122,17 @@ fn obstacle() -> Option<&'static str> {
 }
 
 /// Answers [`OpenDevice`].
-pub(super) async fn open(core: &mut Core, question: OpenDevice, task: &Task) -> Result<Reply> {
+pub(super) async fn open(
+    devices: &mut Devices,
+    question: OpenDevice,
+    task: &Task,
+) -> Result<Reply> {
     task.progress(None, "opening the device");
-    core.devices.get(question.choice.parse()?, 512).await?;
-    Reply::of(&core.devices.info())
+    devices.get(question.choice.parse()?, 512).await?;
+    Reply::of(&devices.info())
 }
 
-/// Answers [`crate::protocol::DestroyDevice`], at once and whatever is worked on.
+/// Answers [`crate::protocol::DestroyDevice`]: at once and whatever is worked on.
 pub(super) fn destroy() -> Result<Reply> {
     WORKING.with_borrow(|gpu| gpu.as_ref().map(Gpu::destroy));
     Reply::of(&())

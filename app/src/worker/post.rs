@@ -2,17 +2,18 @@
 
 use js_sys::{Array, ArrayBuffer};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::{Reply, Task};
-use crate::protocol::{ASK, CANCEL, DeviceInfo, Failure, Kind, Progress, Request};
+use crate::protocol::{ASK, CANCEL, DeviceInfo, Failure, Kind, Progress};
 
 /// What the page wants.
-pub(crate) enum Wanted {
+pub(crate) enum Wanted<R> {
     /// An answer.
-    Answer(Request, Task),
+    Answer(R, Task),
     /// No more work on the question of this number.
     Stop(u32),
 }
@@ -24,7 +25,7 @@ pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
 
 /// What a message wants; none if it is not one of ours. A question that cannot be read is answered
 /// with that.
-pub(crate) fn read(event: &MessageEvent) -> Option<Wanted> {
+pub(crate) fn read<R: DeserializeOwned>(event: &MessageEvent) -> Option<Wanted<R>> {
     let parts: Array = event.data().dyn_into().ok()?;
     let id = parts.get(1).as_f64()? as u32;
     match &*parts.get(0).as_string()? {

@@ -46,6 +46,12 @@ impl Task {
         self.buffers.borrow().get(index).map(|buffer| Uint8Array::new(buffer).to_vec())
     }
 
+    /// The values of buffer `index`, in f32; none if it did not come along.
+    pub fn floats(&self, index: usize) -> Vec<f32> {
+        let buffers = self.buffers.borrow();
+        buffers.get(index).map(|buffer| Float32Array::new(buffer).to_vec()).unwrap_or_default()
+    }
+
     /// The visitor wants no more.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use lnsp::arch::{Precision, TEACHER_WIDTH};
 use lnsp::codes::{Code, Fitted, Storage, TRANSFORM_BYTES};
@@ -14,7 +13,8 @@ use lnsp::student::{Student, StudentFile};
 use lnsp::{Error, Matrix, Result};
 
 use super::fetch::fetch;
-use super::{Core, Reply, Task};
+use super::core::Core;
+use super::{Reply, Task};
 use crate::protocol::{
     CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples, MOST_COMPARED,
     TRAINED_HERE, Topic, VectorSet,
@@ -61,22 +61,21 @@ impl Comparison {
 }
 
 /// A file of the visitor's.
-#[derive(Clone)]
-pub(super) struct DroppedVectors {
-    pub(super) name: String,
-    pub(super) rows: Arc<Matrix>,
+struct DroppedVectors {
+    name: String,
+    rows: Matrix,
 }
 
 impl TrialRoom {
-    /// The visitor's file, if there is one.
-    pub(super) fn dropped(&self) -> Option<DroppedVectors> {
-        self.dropped.clone()
-    }
-
-    /// The student that was trained here, as it is now.
-    pub(super) fn set_trained(&mut self, file: StudentFile) {
-        self.students.insert(TRAINED_HERE.into(), file);
-        self.on_device.remove(TRAINED_HERE);
+    /// The visitor's file.
+    fn dropped(&self) -> Result<&DroppedVectors> {
+        self.dropped.as_ref().ok_or_else(|| {
+            Error::invalid(
+                "vectors",
+                "there is no file of yours here (none was chosen, or the worker was started \
+                 anew): choose it under Try",
+            )
+        })
     }
 
     async fn examples(&mut self, task: &Task) -> Result<&(Examples, Matrix)> {
@@ -177,8 +176,24 @@ pub(super) fn drop_vectors(core: &mut Core, question: DropVectors, task: &Task) 
         return Err(Error::format(name, "holds one vector; neighbours need at least two"));
     }
     let answer = Dropped { name: name.clone(), rows: rows.rows(), left_out };
-    core.trial.dropped = Some(DroppedVectors { name, rows: Arc::new(rows) });
+    core.trial.dropped = Some(DroppedVectors { name, rows });
     Reply::of(&answer)
+}
+
+/// Answers [`crate::protocol::TakeVectors`].
+pub(super) fn take_vectors(core: &mut Core) -> Result<Reply> {
+    let DroppedVectors { name, rows } = core.trial.dropped()?;
+    let answer = Dropped { name: name.clone(), rows: rows.rows(), left_out: None };
+    Ok(Reply::of(&answer)?.with(rows.data()))
+}
+
+/// Answers [`crate::protocol::PutStudent`].
+pub(super) fn put_student(core: &mut Core, task: &Task) -> Result<Reply> {
+    let bytes = task.buffer(0).unwrap_or_default();
+    let file = StudentFile::from_bytes("the student trained here", &bytes)?;
+    core.trial.students.insert(TRAINED_HERE.into(), file);
+    core.trial.on_device.remove(TRAINED_HERE);
+    Reply::of(&())
 }
 
 /// The vectors of a set, and what is to be said about them.
@@ -186,22 +201,13 @@ async fn vectors(core: &mut Core, set: VectorSet, task: &Task) -> Result<(Matrix
     match set {
         VectorSet::Examples => Ok((core.trial.examples(task).await?.1.clone(), Vec::new())),
         VectorSet::Typed => {
-            let bytes = task.buffer(0).unwrap_or_default();
-            let values: Vec<f32> = bytes
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+            let values = task.floats(0);
             let mut all = Matrix::new(values.len() / TEACHER_WIDTH, TEACHER_WIDTH, values)?;
             all.append(&core.trial.examples(task).await?.1)?;
             Ok((all, Vec::new()))
         }
         VectorSet::Dropped => {
-            let Some(DroppedVectors { rows, .. }) = core.trial.dropped() else {
-                return Err(Error::invalid(
-                    "vectors",
-                    "the file is no longer here (the worker was started anew): choose it again",
-                ));
-            };
+            let rows = &core.trial.dropped()?.rows;
             let most = rows.rows().min(MOST_COMPARED);
             let note = (most < rows.rows()).then(|| {
                 format!("Compared among the first {most} of {} vectors of the file.", rows.rows())

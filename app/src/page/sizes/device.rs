@@ -1,6 +1,6 @@
 //! What the visitor's device makes of the sizes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use leptos::prelude::*;
 use lnsp::experiment::bench::inference_bytes;
@@ -16,6 +16,7 @@ use crate::page::html::{Cell, Markup, Table};
 use crate::page::job::{Job, JobBar};
 use crate::page::lane::Lane;
 use crate::page::memory;
+use crate::page::named::Named;
 use crate::protocol::{Failure, Measure, Measured};
 
 /// Vectors answered together.
@@ -26,7 +27,7 @@ const LARGE: u64 = 1 << 29;
 const SECONDS: f64 = 0.3;
 
 /// What was measured, by [`key`].
-pub(super) type Results = BTreeMap<String, Measured>;
+pub(super) type Results = Named<Measured>;
 
 /// Names a measurement: architecture, graph, precision and the device asked for.
 pub(super) fn key(settings: &Settings, row: &SizeRow) -> String {
@@ -86,7 +87,6 @@ impl Bench {
             arch: row.arch.clone(),
             precision: settings.precision,
             batches: BATCHES.to_vec(),
-            training: None,
             seconds: SECONDS,
         };
         let large = inference_bytes(&row.arch, settings.precision, 1024) > LARGE;
@@ -97,7 +97,7 @@ impl Bench {
             let stopped = matches!(outcome, Err(Failure::Cancelled));
             if let Ok(measured) = outcome {
                 self.results.update(|results| {
-                    results.insert(key(&settings, &row), measured);
+                    results.set(&key(&settings, &row), measured);
                 });
             }
             if !stopped && !rows.is_empty() {

@@ -17,7 +17,7 @@ use super::job::{Job, JobBar};
 use super::lane::Lane;
 use crate::protocol::{
     AdvanceTraining, BUNDLED_BYTES, DropTraining, FindTraining, KeepTraining, KeptTraining,
-    ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
+    PutStudent, ResumeTraining, StartTraining, TakeStudent, TakeVectors, TrainingSet, TrainingState,
 };
 
 /// Widths to choose from.
@@ -73,7 +73,7 @@ impl Training {
 
     /// Looks for a training of an earlier visit.
     async fn find(self) {
-        let found = self.job.ask(Lane::WORK, FindTraining, &[]).await;
+        let found = self.job.ask(Lane::TRAIN, FindTraining, &[]).await;
         self.kept.set(found.ok().and_then(|answered| answered.answer));
     }
 
@@ -98,7 +98,7 @@ impl Training {
         while self.running.get_untracked() {
             let device = self.device.get_untracked();
             let question = AdvanceTraining { device, milliseconds: PIECE_MS };
-            match self.job.ask(Lane::WORK, question, &[]).await {
+            match self.job.ask(Lane::TRAIN, question, &[]).await {
                 Ok(answered) => {
                     let finished = answered.answer.finished;
                     self.take(answered.answer);
@@ -110,7 +110,7 @@ impl Training {
             }
         }
         self.running.set(false);
-        if let Ok(answered) = self.job.ask(Lane::WORK, KeepTraining, &[]).await
+        if let Ok(answered) = self.job.ask(Lane::TRAIN, KeepTraining, &[]).await
             && answered.answer.total_steps > 0
         {
             self.take(answered.answer);
@@ -123,7 +123,7 @@ impl Training {
 pub fn Train() -> impl IntoView {
     let address = Address::use_it();
     let training = Training {
-        job: Job::new(Lane::WORK),
+        job: Job::new(Lane::TRAIN),
         device: address.text("device", "auto").into(),
         state: RwSignal::new(None),
         losses: RwSignal::default(),
@@ -149,7 +149,7 @@ pub fn Train() -> impl IntoView {
             <button type="button" id="drop"
                 disabled=move || busy() || training.state.with(Option::is_none)
                 on:click=move |_| spawn_local(async move {
-                    if training.job.ask(Lane::WORK, DropTraining, &[]).await.is_ok() {
+                    if training.job.ask(Lane::TRAIN, DropTraining, &[]).await.is_ok() {
                         training.state.set(None);
                         training.losses.set(Vec::new());
                     }
@@ -181,13 +181,13 @@ fn Kept(training: Training) -> impl IntoView {
     let resume = move |_| {
         spawn_local(async move {
             let question = ResumeTraining { device: training.device.get_untracked() };
-            let first = training.job.ask(Lane::WORK, question, &[]).await;
+            let first = training.job.ask(Lane::TRAIN, question, &[]).await;
             training.begin(first.map(|answered| answered.answer).map_err(|_| ())).await;
         });
     };
     let forget = move |_| {
         spawn_local(async move {
-            if training.job.ask(Lane::WORK, DropTraining, &[]).await.is_ok() {
+            if training.job.ask(Lane::TRAIN, DropTraining, &[]).await.is_ok() {
                 training.kept.set(None);
             }
         });
@@ -229,16 +229,25 @@ fn Settings(training: Training) -> impl IntoView {
         };
         problem.set(None);
         let chosen = rows.get_untracked();
-        let question = StartTraining {
+        let mut question = StartTraining {
             device: training.device.get_untracked(),
             width: width.get_untracked().parse().unwrap_or(256),
-            set: if chosen == "file" { TrainingSet::Dropped } else { TrainingSet::Bundled },
+            set: TrainingSet::Bundled,
+            name: String::new(),
             rows: chosen.parse().ok(),
             config,
         };
         spawn_local(async move {
             training.state.set(None);
-            let first = training.job.ask(Lane::WORK, question, &[]).await;
+            let mut vectors = Vec::new();
+            if chosen == "file" {
+                let taken = training.job.ask(Lane::WORK, TakeVectors, &[]).await;
+                let Ok(taken) = taken else { return };
+                question.set = TrainingSet::Dropped;
+                question.name = taken.answer.name;
+                vectors = taken.buffers;
+            }
+            let first = training.job.ask(Lane::TRAIN, question, &vectors).await;
             training.begin(first.map(|answered| answered.answer).map_err(|_| ())).await;
         });
     };
@@ -437,11 +446,14 @@ fn Save(training: Training) -> impl IntoView {
         spawn_local(async move {
             let chosen: Precision = precision.get_untracked().parse().unwrap_or_default();
             let question = TakeStudent { precision: chosen };
-            let taken = training.job.ask(Lane::WORK, question, &[]).await;
+            let taken = training.job.ask(Lane::TRAIN, question, &[]).await;
             if let Ok(answered) = taken
                 && let Some(bytes) = answered.buffers.first()
             {
                 download::save("student.safetensors", "application/octet-stream", bytes);
+                // For Try; a copy, since what is sent is handed over.
+                let copy = bytes.slice(0);
+                let _ = training.job.ask(Lane::WORK, PutStudent, &[copy]).await;
             }
         });
     };

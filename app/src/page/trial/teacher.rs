@@ -16,11 +16,11 @@ use crate::protocol::{
 /// What loading the teacher would fetch, and a way to clear what is kept.
 #[component]
 pub(super) fn TeacherLine(source: Source) -> impl IntoView {
-    let job = Job::new(Lane::WORK);
+    let job = Job::new(Lane::TRAIN);
     let plan = RwSignal::new(None::<TeacherPlan>);
     let ask = move || {
         spawn_local(async move {
-            let found = job.ask(Lane::WORK, PlanTeacher { address: None }, &[]).await;
+            let found = job.ask(Lane::TRAIN, PlanTeacher { address: None }, &[]).await;
             plan.set(found.ok().map(|answered| answered.answer));
         });
     };
@@ -33,7 +33,7 @@ pub(super) fn TeacherLine(source: Source) -> impl IntoView {
     });
     let forget = move |_| {
         spawn_local(async move {
-            if job.ask(Lane::WORK, ForgetTeacher, &[]).await.is_ok() {
+            if job.ask(Lane::TRAIN, ForgetTeacher, &[]).await.is_ok() {
                 ask();
             }
         });
@@ -76,12 +76,12 @@ fn line(plan: Option<&TeacherPlan>) -> String {
 pub(super) async fn embed(job: Job, source: Source, device: &str) -> Option<Chosen> {
     let texts = source.sentences();
     let load = LoadTeacher { address: None, precision: Precision::Int8 };
-    job.ask(Lane::WORK, load, &[]).await.ok()?;
+    job.ask(Lane::TRAIN, load, &[]).await.ok()?;
     source.loads.update(|n| *n += 1);
     let question = Tokenize { address: None, texts: texts.clone() };
     let tokens = job.ask(Lane::TEXT, question, &[]).await.ok()?;
     let question = EmbedTokens { device: device.into() };
-    let vectors = job.ask(Lane::WORK, question, &tokens.buffers).await.ok()?;
+    let vectors = job.ask(Lane::TRAIN, question, &tokens.buffers).await.ok()?;
     let shown = (0..texts.len()).collect();
     let texts = texts.into_iter().chain(source.bundled()).collect();
     Some(Chosen { set: VectorSet::Typed, shown, texts, buffers: vectors.buffers })
