@@ -7,7 +7,7 @@ const CACHE = "lnsp-page-1";
 const OURS = (url) => url.startsWith(self.registration.scope) && !url.includes("/teacher/");
 // The views that are programs of their own are kept, too, once the visitor has the page compute.
 const COMPUTES = /\/worker_bg\.wasm$/;
-const VIEWS = ["try", "train", "claims"].flatMap((view) => [
+const VIEWS = ["sizes", "try", "train", "claims"].flatMap((view) => [
   `./view-${view}.js`,
   `./view-${view}_bg.wasm`,
 ]);

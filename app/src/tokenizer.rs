@@ -5,16 +5,16 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use lnsp::teacher::tokenizer::Tokenizer;
 use lnsp::Result;
+use lnsp::teacher::tokenizer::Tokenizer;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
 use crate::protocol::{Tokenize, Tokenized, TokenizerRequest};
-use crate::worker::source::{Part, download, find};
 use crate::worker::post::Wanted;
+use crate::worker::source::{Part, download, find};
 use crate::worker::{Reply, Task, failure, fetch, post};
 
 /// Under which the cache keeps the tokenizer.

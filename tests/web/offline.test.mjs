@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { BASE, launch, serveDist, visit } from './support/browser.mjs';
+import { BASE, launch, serveDist, showTools, visit } from './support/browser.mjs';
 
 describe('offline', () => {
   let browser;
@@ -19,6 +19,7 @@ describe('offline', () => {
 
   /** Measures one vector and more on the S = 256 row, as a visitor does. */
   async function measure(page) {
+    await showTools(page);
     const button = page.getByRole('button', { name: /^Measure .*256/ }).first();
     await button.click();
     const row = page.getByRole('row').filter({ has: button });

@@ -1,8 +1,5 @@
 //! The view “Train here”, fetched when first visited.
 
-use lnsp_app::page::training::Train;
-use lnsp_app::page::tabs::Tab;
-
 fn main() {
-    lnsp_app::page::start_part(Tab::Train, Train);
+    lnsp_app::page::start_part("train", lnsp_app::page::training::Train);
 }

@@ -19,6 +19,7 @@ use super::html::{Markup, escape};
 use super::job::{Job, JobBar};
 use super::lane::Lane;
 use super::named::Named;
+use super::number;
 use crate::protocol::{Failure, TestClaim};
 
 /// Seconds of samples behind each figure.
@@ -84,12 +85,9 @@ pub fn Claims() -> impl IntoView {
     }
 }
 
-/// Megabytes as the visitor writes them; whole ones and tenths.
+/// Bytes of the megabytes that the visitor wrote.
 fn cache_bytes(text: &str) -> Option<u64> {
-    let (whole, tenths) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
-    let whole: u64 = whole.parse().ok()?;
-    let tenth = u64::from(tenths.chars().next()?.to_digit(10)?);
-    whole.checked_mul(1_000_000)?.checked_add(100_000 * tenth)
+    number::read(text).map(|mb| (1e6 * mb) as u64)
 }
 
 /// The tests of this visit.

@@ -2,8 +2,8 @@
 //! workers ([`super::wire`]), which the shell puts on the window, so that all share them.
 
 use js_sys::{Array, ArrayBuffer, Promise};
-use wasm_bindgen::prelude::*;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::protocol::{Failure, Progress, Question};

@@ -10,15 +10,16 @@ pub mod job;
 pub mod lane;
 pub mod memory;
 mod named;
+mod number;
 pub mod part;
 mod shell;
-mod sizes;
+pub mod sizes;
 pub mod tabs;
 mod theme;
 pub mod training;
 pub mod trial;
 mod webgpu;
-mod wire;
+pub mod wire;
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -40,10 +41,11 @@ pub fn start() {
     mount_to_body(shell::Shell);
 }
 
-/// Puts a view into the place that the shell made for it; called once, by the view's program.
-pub fn start_part<V: IntoView + 'static>(tab: tabs::Tab, view: fn() -> V) {
+/// Puts a part of the page into the place that the shell made for it; called once, by the part's
+/// program.
+pub fn start_part<V: IntoView + 'static>(name: &str, view: fn() -> V) {
     say_panics();
-    let place = document().get_element_by_id(&part::place(tab));
+    let place = document().get_element_by_id(&part::place(name));
     let Some(Ok(place)) = place.map(|place| place.dyn_into::<web_sys::HtmlElement>()) else {
         return;
     };

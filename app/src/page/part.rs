@@ -1,11 +1,13 @@
-//! Views that are programs of their own, fetched when first visited: the shell stays small.
+//! Parts of the page that are programs of their own, fetched when they are wanted: the shell stays
+//! small.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
+use web_sys::{IntersectionObserver, IntersectionObserverEntry};
 
 use super::lane::Lane;
-use super::tabs::Tab;
 
 #[wasm_bindgen]
 extern "C" {
@@ -14,45 +16,82 @@ extern "C" {
     async fn load(program: &str) -> Result<JsValue, JsValue>;
 }
 
-/// The id of the element that a view's program fills.
-pub(super) fn place(tab: Tab) -> String {
-    format!("part-{}", tab.name())
+/// When a part is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// As soon as its place is there.
+    Now,
+    /// When its place comes into sight.
+    Seen,
 }
 
-/// A place for a view, and what is said until its program fills it.
+/// The id of the element that a part's program fills.
+pub(super) fn place(name: &str) -> String {
+    format!("part-{name}")
+}
+
+/// A place for a part, and what is said until its program fills it.
 #[component]
 pub(super) fn Part(
-    /// The view.
-    tab: Tab,
+    /// The part's name; its program is `view-NAME`.
+    name: &'static str,
+    /// What it holds, for the visitor.
+    title: &'static str,
+    /// When it is fetched.
+    when: When,
 ) -> impl IntoView {
-    let line = RwSignal::new(Some("Loading this view."));
+    let line = RwSignal::new(Some(format!("{title}: loading.")));
     let begin = move || {
         spawn_local(async move {
-            // The views ask these as soon as they stand.
-            match tab {
-                Tab::Try => Lane::WORK.wake(),
-                Tab::Train => Lane::TRAIN.wake(),
-                _ => {}
-            }
-            let loaded = load(&format!("view-{}", tab.name())).await;
+            let loaded = load(&format!("view-{name}")).await;
             line.set(loaded.err().map(|_| {
-                "This view could not be loaded. Is there a network? Reload the page to try again."
+                format!(
+                    "{title} could not be loaded. Is there a network? Reload the page to try again."
+                )
             }));
         });
+        // These ask a worker as soon as they stand.
+        match name {
+            "try" => Lane::WORK.wake(),
+            "train" => Lane::TRAIN.wake(),
+            _ => {}
+        }
     };
     let here = NodeRef::<leptos::html::Div>::new();
-    // Only once the place is in the document.
+    // Once the place is in the document.
     Effect::new(move |begun: Option<bool>| {
-        let ready = here.get().is_some();
-        if ready && begun != Some(true) {
-            begin();
+        let begun = begun == Some(true);
+        match here.get() {
+            Some(_) if begun => {}
+            None => return begun,
+            Some(_) if when == When::Now => begin(),
+            Some(place) => once_seen(&place, begin),
         }
-        ready || begun == Some(true)
+        true
     });
     view! {
         <p class="aside" role="status" hidden=move || line.with(Option::is_none)>
             {move || line.get()}
         </p>
-        <div id=place(tab) node_ref=here></div>
+        <div class="part" id=place(name) node_ref=here></div>
     }
+}
+
+/// Calls `then` once when `element` comes into sight.
+fn once_seen(element: &web_sys::Element, then: impl Fn() + 'static) {
+    let seen = Closure::<dyn FnMut(js_sys::Array, IntersectionObserver)>::new(
+        move |entries: js_sys::Array, observer: IntersectionObserver| {
+            let in_sight = |entry: JsValue| {
+                entry.unchecked_into::<IntersectionObserverEntry>().is_intersecting()
+            };
+            if entries.iter().any(in_sight) {
+                observer.disconnect();
+                then();
+            }
+        },
+    );
+    if let Ok(observer) = IntersectionObserver::new(seen.as_ref().unchecked_ref()) {
+        observer.observe(element);
+    }
+    seen.forget();
 }

@@ -4,10 +4,10 @@ use leptos::prelude::*;
 
 use super::address::Address;
 use super::choice::Choice;
+use super::part::{Part, When};
 use super::sizes::Sizes;
 use super::tabs::Tab;
 use super::theme::ThemeButton;
-use super::part::Part;
 use super::webgpu;
 use super::wire::{self, News};
 
@@ -72,7 +72,7 @@ fn View(tab: Tab) -> impl IntoView {
     let body = move || {
         visited.get().then(|| match tab {
             Tab::Sizes => view! { <Sizes /> }.into_any(),
-            _ => view! { <Part tab /> }.into_any(),
+            _ => view! { <Part name=tab.name() title=tab.title() when=When::Now /> }.into_any(),
         })
     };
     view! {

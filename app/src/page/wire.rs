@@ -37,9 +37,10 @@ pub struct News {
 /// Puts the keeper on the window.
 pub fn keep() -> News {
     let news = News { notice: RwSignal::new(None), device: RwSignal::new(None) };
-    let wires: Rc<[(Lane, Rc<Wire>); 5]> = Rc::new(LANES.map(|(lane, program)| {
-        (lane, Rc::new(Wire { program, news, state: RefCell::default() }))
-    }));
+    let wires: Rc<[(Lane, Rc<Wire>); 5]> =
+        Rc::new(LANES.map(|(lane, program)| {
+            (lane, Rc::new(Wire { program, news, state: RefCell::default() }))
+        }));
     let named = move |name: &str| {
         let found = wires.iter().find(|(lane, _)| lane.name() == name);
         found.unwrap_or(&wires[0]).1.clone()

@@ -12,7 +12,11 @@ use crate::page::memory;
 use crate::protocol::TestClaim;
 
 /// Answers [`TestClaim`].
-pub(super) async fn test(rooms: &mut TrainerRooms, question: TestClaim, task: &Task) -> Result<Reply> {
+pub(super) async fn test(
+    rooms: &mut TrainerRooms,
+    question: TestClaim,
+    task: &Task,
+) -> Result<Reply> {
     let claim = note::claim(&question.id)
         .ok_or_else(|| Error::invalid("claim", format!("the note has no {:?}", question.id)))?;
     task.progress(None, "opening the device");

@@ -115,6 +115,10 @@ impl Reply {
     }
 
     /// With whole numbers beside it, as its next buffer.
+    #[cfg_attr(
+        not(feature = "text"),
+        expect(dead_code, reason = "the tokenizer's answers alone are whole numbers")
+    )]
     pub fn with_words(mut self, words: &[u32]) -> Self {
         self.buffers.push(Uint32Array::from(words).buffer());
         self

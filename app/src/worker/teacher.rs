@@ -44,7 +44,11 @@ pub(super) async fn plan(question: PlanTeacher, task: &Task) -> Result<Reply> {
 }
 
 /// Answers [`LoadTeacher`].
-pub(super) async fn load(rooms: &mut TrainerRooms, question: LoadTeacher, task: &Task) -> Result<Reply> {
+pub(super) async fn load(
+    rooms: &mut TrainerRooms,
+    question: LoadTeacher,
+    task: &Task,
+) -> Result<Reply> {
     let LoadTeacher { address, precision } = question;
     if let Some(loaded) = &rooms.teacher.loaded
         && (loaded.precision, &loaded.address) == (precision, &address)
@@ -100,7 +104,11 @@ pub(super) async fn forget(rooms: &mut TrainerRooms, _: ForgetTeacher) -> Result
 }
 
 /// Answers [`EmbedTokens`].
-pub(super) async fn embed(rooms: &mut TrainerRooms, question: EmbedTokens, task: &Task) -> Result<Reply> {
+pub(super) async fn embed(
+    rooms: &mut TrainerRooms,
+    question: EmbedTokens,
+    task: &Task,
+) -> Result<Reply> {
     let sequences = sequences(&words(task, 0)?, &words(task, 1)?)?;
     let choice: DeviceChoice = question.device.parse()?;
     let device = rooms.devices.get(choice, 384).await?;

@@ -83,7 +83,11 @@ async fn bundled(limit: Option<usize>, task: &Task) -> Result<Matrix> {
 }
 
 /// Answers [`StartTraining`].
-pub(super) async fn start(rooms: &mut TrainerRooms, question: StartTraining, task: &Task) -> Result<Reply> {
+pub(super) async fn start(
+    rooms: &mut TrainerRooms,
+    question: StartTraining,
+    task: &Task,
+) -> Result<Reply> {
     rooms.training.job = None;
     let arch = Arch::family_b(question.width)?;
     question.config.check()?;

@@ -12,8 +12,8 @@ use lnsp::source::{BadRows, VectorSource, read_to_matrix};
 use lnsp::student::{Student, StudentFile};
 use lnsp::{Error, Matrix, Result};
 
-use super::fetch::fetch;
 use super::core::Core;
+use super::fetch::fetch;
 use super::{Reply, Task};
 use crate::protocol::{
     CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples, MOST_COMPARED,

@@ -15,9 +15,11 @@ use super::download;
 use super::html::{Cell, Markup, Table};
 use super::job::{Job, JobBar};
 use super::lane::Lane;
+use super::number;
 use crate::protocol::{
     AdvanceTraining, BUNDLED_BYTES, DropTraining, FindTraining, KeepTraining, KeptTraining,
-    PutStudent, ResumeTraining, StartTraining, TakeStudent, TakeVectors, TrainingSet, TrainingState,
+    PutStudent, ResumeTraining, StartTraining, TakeStudent, TakeVectors, TrainingSet,
+    TrainingState,
 };
 
 /// Widths to choose from.
@@ -291,10 +293,11 @@ fn Settings(training: Training) -> impl IntoView {
 fn config(base: TrainConfig, texts: [String; 5]) -> Result<TrainConfig, String> {
     let [epochs, rate, alignment, geometry, seed] = texts;
     let read = |name: &str, text: &str| -> Result<f32, String> {
-        text.parse().map_err(|_| format!("{name}: {text:?} is no number"))
+        let value = number::read(text).ok_or_else(|| format!("{name}: “{text}” is no number"))?;
+        Ok(value as f32)
     };
     let whole = |name: &str, text: &str| -> Result<u64, String> {
-        text.parse().map_err(|_| format!("{name}: {text:?} is no whole number"))
+        text.parse().map_err(|_| format!("{name}: “{text}” is no whole number"))
     };
     let epochs = whole("epochs", &epochs)?;
     if epochs == 0 || epochs > 10_000 {

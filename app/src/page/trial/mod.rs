@@ -13,7 +13,9 @@ use self::source::{Chosen, Source, SourceForm};
 use super::address::Address;
 use super::job::{Job, JobBar};
 use super::lane::Lane;
-use crate::protocol::{CompareBaselines, CompareCodes, Examples, LoadExamples, TRAINED_HERE, VectorSet};
+use crate::protocol::{
+    CompareBaselines, CompareCodes, Examples, LoadExamples, TRAINED_HERE, VectorSet,
+};
 
 /// Students that ship with the page: name, what to call it, megabytes.
 const STUDENTS: [(&str, &str, &str); 3] = [
@@ -70,8 +72,7 @@ pub fn Try() -> impl IntoView {
             }
         }
         VectorSet::Typed => spawn_local(async move {
-            if let Some(chosen) = teacher::embed(job, source, &device.get_untracked()).await
-            {
+            if let Some(chosen) = teacher::embed(job, source, &device.get_untracked()).await {
                 compare(chosen);
             }
         }),

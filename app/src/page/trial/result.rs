@@ -6,6 +6,7 @@ use lnsp::number::{count, decimal};
 
 use super::super::address::Address;
 use super::super::html::{Cell, Markup, Table, escape};
+use super::super::number;
 use super::picture::heat_map;
 use crate::protocol::Compared;
 
@@ -63,7 +64,7 @@ pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
         move |event| address.set(name, &event_target_value(&event), default)
     };
     let costs = move || {
-        let number = |text: String| text.parse().ok().filter(|v: &f64| *v >= 0.0).unwrap_or(0.0);
+        let number = |text: String| number::read(&text).unwrap_or(0.0);
         (number(price.get()), number(vectors.get()))
     };
     let codes = move || -> Vec<String> {
