@@ -218,23 +218,52 @@ fn html(findings: &Findings, running: bool) -> String {
     out
 }
 
+/// What a claim says in plain words; its own words stand below.
+fn title(claim: &Claim) -> String {
+    let s = claim.width.unwrap_or_default();
+    let figure = claim.figure.map(short).unwrap_or_default();
+    let kind = claim.id.trim_end_matches(|c: char| c.is_ascii_digit());
+    match kind {
+        "inference-" => format!("One vector takes {figure} ms at S = {s}"),
+        "training-memory-" => format!("Training at S = {s} takes {figure} MB of memory"),
+        "training-time-20k" => format!("Training on 20,000 vectors takes {figure} minutes"),
+        "training-time-220k" => format!("Training on 220,000 vectors takes {figure} minutes"),
+        "law-latency" => "Twice the width takes twice the time".into(),
+        "law-memory" => format!("Training takes {figure} times the memory that the model takes"),
+        "full-attention" => format!("{figure} times faster than full attention"),
+        "mobile" => "Fast enough for real time on a phone".into(),
+        "transformer-layer" => format!("{figure} times smaller than a layer of a transformer"),
+        "gpt" => format!("{figure} times smaller than comparable GPT models"),
+        "parameters-" => format!("S = {s} has {figure} times the parameters of S = 256"),
+        "sn727-size" => format!("The student SN727 weighs {figure} MB"),
+        "sn727-memory" => format!("Training SN727 takes {figure} MB of memory"),
+        "sn727-stability" => format!("Training again hardly changes the result (CV {figure})"),
+        "sn727-score" => format!("SN727 scores {figure}"),
+        "l3-cache" => "The student fits into the processor's last cache".into(),
+        "next-step-" => format!("S = {s} is the natural next step"),
+        "sweet-spot-" => format!("S = {s} is the best trade of quality for cost"),
+        "maximum-" => format!("S = {s} is the largest that makes sense"),
+        "goldilocks" => format!("S = {s} is neither too small nor too large"),
+        "ceiling-" => format!("S = {s} will not reach a limit of quality soon"),
+        "specialised-" => format!("S = {s} suits specialised domains"),
+        "phase-" => format!("The plan, step {}", claim.id.trim_start_matches("phase-")),
+        "tune-first" => "Tune the training before making the student larger".into(),
+        _ => claim.statement.into(),
+    }
+}
+
 fn item(claim: &Claim, finding: Option<&Finding>, running: bool) -> String {
-    let figure = match claim.figure {
-        Some(value) => format!("{} {}", short(value), claim.unit),
-        None => String::new(),
-    };
-    let about = claim.width.map_or(String::new(), |width| format!("S = {width}"));
-    let mut facts: Vec<String> = [about, figure].into_iter().filter(|t| !t.is_empty()).collect();
+    let title = escape(&title(claim));
+    let mut facts = vec![format!("The note: “{}”", claim.statement)];
     if !matches!(claim.place, Place::Arithmetic | Place::Unstated) {
-        facts.push(claim.place.to_string());
+        facts.push(format!("measured on a {}", claim.place));
     }
     if !claim.reading.is_empty() {
-        facts.push(claim.reading.into());
+        facts.push(format!("we read it so: {}", claim.reading));
     }
     let mut out = format!(
-        "<article class=\"claim\" id=\"claim-{}\"><h4>“{}”</h4><p class=\"aside\">{}</p>",
+        "<article class=\"claim\" id=\"claim-{}\"><h4>{title}</h4><p class=\"aside\">{}.</p>",
         claim.id,
-        escape(claim.statement),
         escape(&facts.join("; "))
     );
     match finding {
@@ -249,9 +278,8 @@ fn item(claim: &Claim, finding: Option<&Finding>, running: bool) -> String {
     };
     out + &format!(
         "<p class=\"buttons\"><button type=\"button\" id=\"test-{0}\" data-claim=\"{0}\" \
-         aria-label=\"{label}: {1}\"{disabled}>{label}</button></p></article>",
-        claim.id,
-        escape(claim.statement)
+         aria-label=\"{label}: {title}\"{disabled}>{label}</button></p></article>",
+        claim.id
     )
 }
 
@@ -306,6 +334,15 @@ mod tests {
             let groups =
                 GROUPS.iter().filter(|(_, all)| all.iter().any(|p| claim.id.starts_with(p)));
             assert_eq!(groups.count(), 1, "{}", claim.id);
+        }
+    }
+
+    #[test]
+    fn every_claim_has_a_title_of_its_own() {
+        let titles: Vec<String> = CLAIMS.iter().map(title).collect();
+        for (i, one) in titles.iter().enumerate() {
+            assert!(!titles[..i].contains(one), "{one}");
+            assert_ne!(one, CLAIMS[i].statement);
         }
     }
 
