@@ -17,10 +17,17 @@ const KB = 1000;
 
 /** Part, goal and limit (null: asked for by the visitor, shown only), the names of its files. */
 const PARTS = [
-  ['worker with the core', 300 * KB, 410 * KB, /^worker[^/]*\.(js|wasm)$/],
+  ['worker with the core', 300 * KB, 300 * KB, /^worker[^/]*\.(js|wasm)$/],
+  ['trainer, with the teacher', 370 * KB, 370 * KB, /^trainer[^/]*\.(js|wasm)$/],
+  ...['sizes', 'try', 'train', 'claims'].map((view) => [
+    `view ${view}`,
+    130 * KB,
+    130 * KB,
+    new RegExp(`^view-${view}[^/]*\\.(js|wasm)$`),
+  ]),
   ['tokenizer', 900 * KB, 900 * KB, /^tokenizer[^/]*\.(js|wasm|json)$/],
   ['default student (int8)', 330 * KB, 330 * KB, /^students\/default[^/]*\.safetensors$/],
-  ['page shell', 120 * KB, 240 * KB, /^([^/]*\.(html|css|js|wasm|svg|ico|webmanifest)|snippets\/.*\.js)$/],
+  ['page shell', 120 * KB, 120 * KB, /^([^/]*\.(html|css|js|wasm|svg|ico|webmanifest)|snippets\/.*\.js)$/],
   ['on request: students, vectors', null, null, /^(students|data|examples|teacher)\//],
   ['read by other sites only', null, null, /^[^/]*\.(png|txt|xml)$/],
 ];

@@ -16,11 +16,20 @@ if [ ! -x "$wasm_opt" ]; then
     wasm_opt=wasm-opt
 fi
 # What rustc compiles for, and no more: with --all-features the file needs a newer browser.
+features="--enable-simd --enable-bulk-memory --enable-bulk-memory-opt \
+    --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
+    --enable-reference-types --enable-multivalue"
+metadce=$(dirname "$(command -v "$wasm_opt")")/wasm-metadce
+# shellcheck disable=SC2086 # a list of options on purpose
 optimise() {
-    "$wasm_opt" -O3 --enable-simd --enable-bulk-memory --enable-bulk-memory-opt \
-        --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
-        --enable-reference-types --enable-multivalue --strip-debug --strip-producers \
-        -o "$1.small" "$1" && mv "$1.small" "$1"
+    if [ -x "$metadce" ] && has node; then
+        node scripts/wanted-exports.mjs "$1" >"$1.graph" &&
+            "$metadce" $features "$1" -f "$1.graph" -o "$1.small" >/dev/null &&
+            mv "$1.small" "$1"
+        rm -f "$1.graph"
+    fi
+    "$wasm_opt" -O3 $features --strip-debug --strip-producers -o "$1.small" "$1" &&
+        mv "$1.small" "$1"
 }
 running=
 for file in "$TRUNK_STAGING_DIR"/*.wasm; do

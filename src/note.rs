@@ -195,6 +195,15 @@ pub struct Claim {
     pub reading: &'static str,
 }
 
+/// Milliseconds for one vector at this S, where the note's list of speeds has it; the claims hold
+/// the same.
+pub fn inference_ms(s: usize) -> Option<f64> {
+    [(256, 0.1), (512, 0.2), (1024, 0.4), (2048, 0.8), (4096, 1.6)]
+        .into_iter()
+        .find(|(listed, _)| *listed == s)
+        .map(|(_, ms)| ms)
+}
+
 /// The claim named `id`, if the note has it.
 pub fn claim(id: &str) -> Option<&'static Claim> {
     CLAIMS.iter().find(|claim| claim.id == id)
@@ -384,6 +393,7 @@ mod tests {
             let row = FAMILY_B.iter().find(|row| row.width == s).unwrap();
             assert_eq!(memory, Some(row.ram_mb.value));
             let ms = claim(&format!("inference-{s}")).unwrap().figure.unwrap();
+            assert_eq!(inference_ms(s), Some(ms));
             let law = claim("law-latency").unwrap().figure.unwrap();
             assert!((ms - law * s as f64).abs() < 1e-12);
         }

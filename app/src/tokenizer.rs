@@ -5,14 +5,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use lnsp::Result;
 use lnsp::teacher::tokenizer::Tokenizer;
-use lnsp::{Error, Result};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::protocol::{Request, ToPage, ToWorker, Tokenize, Tokenized};
+use crate::protocol::{Tokenize, Tokenized, TokenizerRequest};
+use crate::worker::post::Wanted;
 use crate::worker::source::{Part, download, find};
 use crate::worker::{Reply, Task, failure, fetch, post};
 
@@ -31,23 +32,21 @@ pub fn start() {
     post::say_panics();
     let room = Room::default();
     let listen = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        let Some((ToWorker::Ask { id, request }, buffers)) = post::read(&event) else { return };
-        let (room, task) = (room.clone(), Task::new(id, buffers));
+        let Some(Wanted::Answer(request, task)) = post::read(&event) else { return };
+        let room = room.clone();
         spawn_local(async move {
-            post::say(&ToPage::Begun { id });
-            let outcome = match request {
-                Request::Tokenize(question) => tokenize(&room, question, &task).await,
-                _ => Err(Error::invalid("tokenizer", "was asked for something else: a bug")),
-            };
-            match outcome {
-                Ok(reply) => post::done(id, reply),
-                Err(error) => post::say(&ToPage::Failed { id, failure: failure(&error) }),
+            let id = task.id();
+            post::begun(id);
+            let TokenizerRequest::Tokenize(question) = request;
+            match tokenize(&room, question, &task).await {
+                Ok(reply) => post::done(id, &reply),
+                Err(error) => post::failed(id, &failure(&error)),
             }
         });
     });
     post::scope().set_onmessage(Some(listen.as_ref().unchecked_ref()));
     listen.forget();
-    post::say(&ToPage::Ready);
+    post::ready();
 }
 
 /// Answers [`Tokenize`].

@@ -48,7 +48,7 @@ for (const kind of Object.keys(KINDS)) {
       await page.locator('tbody tr').nth(16).waitFor();
       await page.waitForLoadState('networkidle');
       const early = server.requests.filter((path) =>
-        /tokenizer|worker_bg|\.safetensors|\.npy/.test(path),
+        /tokenizer|worker_bg|trainer|view-|\.safetensors|\.npy/.test(path),
       );
       assert.deepEqual(early, []);
       await close();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { BASE, launch, serveDist, visit } from './support/browser.mjs';
+import { BASE, launch, serveDist, showTools, visit } from './support/browser.mjs';
 
 describe('offline', () => {
   let browser;
@@ -19,6 +19,7 @@ describe('offline', () => {
 
   /** Measures one vector and more on the S = 256 row, as a visitor does. */
   async function measure(page) {
+    await showTools(page);
     const button = page.getByRole('button', { name: /^Measure .*256/ }).first();
     await button.click();
     const row = page.getByRole('row').filter({ has: button });
@@ -32,7 +33,7 @@ describe('offline', () => {
     await page.waitForFunction(async () => {
       const cache = await caches.open('lnsp-page-1');
       const kept = (await cache.keys()).map(({ url }) => url);
-      const wanted = [/\/$/, /favicon/, /app-.*\.js$/, /app-.*\.wasm$/, /worker_bg\.wasm$/, /worker\.js$/];
+      const wanted = [/\/$/, /favicon/, /app-.*\.js$/, /app-.*\.wasm$/, /worker_bg\.wasm$/, /worker\.js$/, /view-claims\.js$/, /view-claims_bg\.wasm$/];
       return wanted.every((name) => kept.some((url) => name.test(new URL(url).pathname)));
     });
     assert.deepEqual(complaints, []);
@@ -43,7 +44,8 @@ describe('offline', () => {
     await measure(page);
     const other = await context.newPage();
     await other.goto(`${server.origin}${BASE}#claims`);
-    await other.getByRole('heading', { level: 2 }).first().waitFor();
+    // A view that was never opened before.
+    await other.getByRole('heading', { level: 2, name: 'Claims' }).waitFor();
     assert.deepEqual(complaints, []);
   });
 });

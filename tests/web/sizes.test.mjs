@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 
-import { BASE, KINDS, launch, screenshot, serveDist, visit } from './support/browser.mjs';
+import { BASE, KINDS, launch, screenshot, serveDist, showTools, visit } from './support/browser.mjs';
 
 /** What is measured: the row of S = 256; a tiny size of one's own where a program plays GPU. */
 const button = (page) => page.getByRole('button', { name: /^Measure (B 256|64→16.*)$/ }).last();
@@ -47,6 +47,7 @@ for (const kind of Object.keys(KINDS)) {
     const open = async (options = {}) => {
       await opened?.close();
       opened = await visit(browser, server, { hash: `#sizes?device=${device}${OWN[kind]}`, ...options });
+      await showTools(opened.page);
       await button(opened.page).waitFor();
       return opened.page;
     };
@@ -115,6 +116,7 @@ for (const kind of Object.keys(KINDS)) {
       const table = () => page.getByRole('table').first().innerText();
       const before = await table();
       await page.reload();
+      await showTools(page);
       await button(page).waitFor();
       assert.equal(await page.getByLabel('Weights in').inputValue(), 'int8');
       assert.equal(await page.getByLabel('Graph of family B').inputValue(), 'sn727');

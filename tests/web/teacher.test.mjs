@@ -18,7 +18,7 @@ const wanted = reference.data.subarray(0, COUNT * reference.cols);
 
 /** In the page: the vectors of texts, through both workers. */
 async function embed({ texts, device, precision }) {
-  const core = globalThis.startWorker();
+  const core = globalThis.startWorker('./trainer_loader.js');
   const tokenizer = globalThis.startWorker('./tokenizer_loader.js');
   try {
     const plan = await core.ask({ PlanTeacher: { address: null } });
@@ -102,7 +102,7 @@ for (const kind of Object.keys(KINDS)) {
 
     test('what is kept can be cleared', async () => {
       const plan = await opened.page.evaluate(async () => {
-        const core = globalThis.startWorker();
+        const core = globalThis.startWorker('./trainer_loader.js');
         await core.ask({ ForgetTeacher: null });
         const { answer } = await core.ask({ PlanTeacher: { address: null } });
         core.worker.terminate();
@@ -123,7 +123,7 @@ describe('a damaged teacher', () => {
       const { page } = await visit(browser, server);
       await addWorkers(page);
       const said = await page.evaluate(async () => {
-        const core = globalThis.startWorker();
+        const core = globalThis.startWorker('./trainer_loader.js');
         const load = { address: null, precision: 'int8' };
         const said = await core.ask({ LoadTeacher: load }).catch((error) => error.message);
         const { answer } = await core.ask({ PlanTeacher: { address: null } });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { violations } from './support/axe.mjs';
-import { launch, screenshot, serveDist, visit } from './support/browser.mjs';
+import { launch, screenshot, serveDist, showTools, visit } from './support/browser.mjs';
 
 describe('every view', () => {
   let browser;
@@ -28,8 +28,10 @@ describe('every view', () => {
   async function show(page, name) {
     const link = page.getByRole('navigation').getByRole('link', { name, exact: true });
     await link.click();
-    await page.locator('section:not([hidden])').first().waitFor();
-    assert.equal(await link.getAttribute('aria-current'), 'page');
+    await page.locator('nav a[aria-current="page"]', { hasText: name }).waitFor();
+    // Until its program has filled it.
+    await page.locator('section:not([hidden]) h2').waitFor();
+    if (name === 'Sizes') await showTools(page);
   }
 
   test('there are views', () => assert.ok(names.length >= 2, names.join(', ')));
@@ -79,7 +81,7 @@ describe('every view', () => {
       }
       assert.equal(at, name, `Tab never reaches ${name}`);
       await page.keyboard.press('Enter');
-      await page.locator('section:not([hidden])').first().waitFor();
+      await page.locator('section:not([hidden]) h2').waitFor();
       // From there every control of the view in turn: reached, and with an outline or a change.
       const wanted = await page.evaluate(() => {
         const view = document.querySelector('section:not([hidden])');

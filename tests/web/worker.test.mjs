@@ -11,7 +11,6 @@ const measure = (device, more = {}) => ({
   arch: { widths: [384, 256, 192, 256, 384] },
   precision: 'f32',
   batches: [1, 32],
-  training: null,
   seconds: 0.05,
   ...more,
 });
@@ -70,8 +69,8 @@ for (const kind of Object.keys(KINDS)) {
         const worker = globalThis.startWorker();
         const answer = worker.ask({ Measure: question }).catch((error) => error.message);
         await new Promise((done) => {
-          worker.worker.addEventListener('message', ({ data: [message] }) => {
-            if (message.Progress) done();
+          worker.worker.addEventListener('message', ({ data: [kind] }) => {
+            if (kind === 'progress') done();
           });
         });
         const start = performance.now();

@@ -1,5 +1,5 @@
-//! The compute worker.
+//! The worker with the core.
 
 fn main() {
-    lnsp_app::worker::start();
+    lnsp_app::worker::start_core();
 }

@@ -1,12 +1,12 @@
 //! The state of the page in its address: `#sizes?s=300&dtype=f16`, so that a link restores it.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
+use super::named::Named;
 use super::tabs::Tab;
 
 /// What stands after the `#`: the view, and values by name.
@@ -15,7 +15,7 @@ pub struct State {
     /// The view.
     pub tab: Tab,
     /// The values, by name.
-    pub values: BTreeMap<String, String>,
+    pub values: Named<String>,
 }
 
 impl State {
@@ -23,11 +23,13 @@ impl State {
     pub fn parse(hash: &str) -> Self {
         let hash = hash.trim_start_matches('#');
         let (tab, values) = hash.split_once('?').unwrap_or((hash, ""));
-        let values = values.split('&').filter_map(|pair| {
-            let (name, value) = pair.split_once('=')?;
-            Some((name.to_string(), decode(value)?))
-        });
-        Self { tab: Tab::named(tab).unwrap_or_default(), values: values.collect() }
+        let mut state = Self { tab: Tab::named(tab).unwrap_or_default(), ..Self::default() };
+        for (name, value) in values.split('&').filter_map(|pair| pair.split_once('=')) {
+            if let Some(value) = decode(value) {
+                state.values.set(name, value);
+            }
+        }
+        state
     }
 
     /// The same as text.
@@ -96,6 +98,10 @@ impl Address {
             {
                 // Replaced, not pushed: a slider would fill the history.
                 let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&hash));
+                // Every program of the page follows the address, each by itself.
+                if let Ok(event) = web_sys::Event::new("hashchange") {
+                    let _ = window().dispatch_event(&event);
+                }
             }
         });
         address
@@ -135,7 +141,7 @@ impl Address {
             if value == default {
                 state.values.remove(name);
             } else {
-                state.values.insert(name.into(), value.into());
+                state.values.set(name, value.into());
             }
         });
     }
@@ -147,14 +153,12 @@ mod tests {
 
     #[test]
     fn survives_the_round_trip() {
-        let state = State {
-            tab: Tab::Claims,
-            values: [("widths", "384-256, 9 ä&=%"), ("s", "300")]
-                .map(|(name, value)| (name.to_string(), value.to_string()))
-                .into(),
-        };
+        let mut state = State { tab: Tab::Claims, ..State::default() };
+        for (name, value) in [("widths", "384-256, 9 ä&=%"), ("s", "300")] {
+            state.values.set(name, value.into());
+        }
         assert_eq!(State::parse(&state.hash()), state);
         assert_eq!(State::parse(""), State::default());
-        assert_eq!(State::parse("#sizes?s=%G1&d=cpu&x").values.len(), 1);
+        assert_eq!(State::parse("#sizes?s=%G1&d=cpu&x").values.iter().len(), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! The note's claims, each with its verdict: what can be counted at once, what can be measured
 //! when the visitor asks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use js_sys::ArrayBuffer;
 use leptos::prelude::*;
@@ -17,7 +17,9 @@ use super::address::Address;
 use super::download;
 use super::html::{Markup, escape};
 use super::job::{Job, JobBar};
-use super::lane::Lanes;
+use super::lane::Lane;
+use super::named::Named;
+use super::number;
 use crate::protocol::{Failure, TestClaim};
 
 /// Seconds of samples behind each figure.
@@ -30,7 +32,7 @@ const VECTORS_MB: &str = "15.4 MB";
 const MOST_VECTORS: usize = 2000;
 
 /// What was found, by the claim's name.
-type Findings = BTreeMap<String, Finding>;
+type Findings = Named<Finding>;
 
 /// The claims by what they are about.
 const GROUPS: [(&str, &[&str]); 5] = [
@@ -65,7 +67,7 @@ pub fn Claims() -> impl IntoView {
             <button type="button" id="test-all" disabled=move || tests.job.running()
                 on:click=move |_| tests.all()>"Measure all that need no download"</button>
             <button type="button" on:click=move |_| {
-                let all: Vec<Finding> = untrack(findings).into_values().collect();
+                let all: Vec<Finding> = untrack(findings).iter().map(|(_, one)| one.clone()).collect();
                 download::save_text("lnsp-claims.json", "application/json", &download::json(&all));
             }>"Save JSON"</button>
             <JobBar job=tests.job />
@@ -83,12 +85,9 @@ pub fn Claims() -> impl IntoView {
     }
 }
 
-/// Megabytes as the visitor writes them; whole ones and tenths.
+/// Bytes of the megabytes that the visitor wrote.
 fn cache_bytes(text: &str) -> Option<u64> {
-    let (whole, tenths) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
-    let whole: u64 = whole.parse().ok()?;
-    let tenth = u64::from(tenths.chars().next()?.to_digit(10)?);
-    whole.checked_mul(1_000_000)?.checked_add(100_000 * tenth)
+    number::read(text).map(|mb| (1e6 * mb) as u64)
 }
 
 /// The tests of this visit.
@@ -103,7 +102,7 @@ impl Tests {
     fn new() -> Self {
         Self {
             address: Address::use_it(),
-            job: Job::new(Lanes::use_it().measure),
+            job: Job::new(Lane::CLAIMS),
             measured: RwSignal::default(),
         }
     }
@@ -111,8 +110,10 @@ impl Tests {
     /// Everything known: what can be counted, and what was measured.
     fn findings(self, cache: Option<u64>) -> Findings {
         let counted = CLAIMS.iter().filter_map(|claim| counted(claim, cache));
-        let mut all: Findings = counted.map(|one| (one.id.clone(), one)).collect();
-        all.extend(self.measured.get());
+        let mut all = self.measured.get();
+        for one in counted {
+            all.set(&one.id.clone(), one);
+        }
         all
     }
 
@@ -144,7 +145,7 @@ impl Tests {
 
     fn keep(self, finding: Finding) {
         self.measured.update(|all| {
-            all.insert(finding.id.clone(), finding);
+            all.set(&finding.id.clone(), finding);
         });
     }
 
@@ -192,8 +193,8 @@ async fn vectors() -> Result<ArrayBuffer, Failure> {
 
 /// What the list means, in a sentence.
 fn meaning(findings: &Findings) -> String {
-    let of = |standing| findings.values().filter(|one| one.standing == standing).count();
-    let open = CLAIMS.len() - findings.len();
+    let of = |standing| findings.iter().filter(|(_, one)| one.standing == standing).count();
+    let open = CLAIMS.len() - findings.iter().len();
     format!(
         "Of {} claims {} hold, {} do not, {} are about another device, {} leave nothing to \
          compare; {open} wait to be measured.",
@@ -217,23 +218,52 @@ fn html(findings: &Findings, running: bool) -> String {
     out
 }
 
+/// What a claim says in plain words; its own words stand below.
+fn title(claim: &Claim) -> String {
+    let s = claim.width.unwrap_or_default();
+    let figure = claim.figure.map(short).unwrap_or_default();
+    let kind = claim.id.trim_end_matches(|c: char| c.is_ascii_digit());
+    match kind {
+        "inference-" => format!("One vector takes {figure} ms at S = {s}"),
+        "training-memory-" => format!("Training at S = {s} takes {figure} MB of memory"),
+        "training-time-20k" => format!("Training on 20,000 vectors takes {figure} minutes"),
+        "training-time-220k" => format!("Training on 220,000 vectors takes {figure} minutes"),
+        "law-latency" => "Twice the width takes twice the time".into(),
+        "law-memory" => format!("Training takes {figure} times the memory that the model takes"),
+        "full-attention" => format!("{figure} times faster than full attention"),
+        "mobile" => "Fast enough for real time on a phone".into(),
+        "transformer-layer" => format!("{figure} times smaller than a layer of a transformer"),
+        "gpt" => format!("{figure} times smaller than comparable GPT models"),
+        "parameters-" => format!("S = {s} has {figure} times the parameters of S = 256"),
+        "sn727-size" => format!("The student SN727 weighs {figure} MB"),
+        "sn727-memory" => format!("Training SN727 takes {figure} MB of memory"),
+        "sn727-stability" => format!("Training again hardly changes the result (CV {figure})"),
+        "sn727-score" => format!("SN727 scores {figure}"),
+        "l3-cache" => "The student fits into the processor's last cache".into(),
+        "next-step-" => format!("S = {s} is the natural next step"),
+        "sweet-spot-" => format!("S = {s} is the best trade of quality for cost"),
+        "maximum-" => format!("S = {s} is the largest that makes sense"),
+        "goldilocks" => format!("S = {s} is neither too small nor too large"),
+        "ceiling-" => format!("S = {s} will not reach a limit of quality soon"),
+        "specialised-" => format!("S = {s} suits specialised domains"),
+        "phase-" => format!("The plan, step {}", claim.id.trim_start_matches("phase-")),
+        "tune-first" => "Tune the training before making the student larger".into(),
+        _ => claim.statement.into(),
+    }
+}
+
 fn item(claim: &Claim, finding: Option<&Finding>, running: bool) -> String {
-    let figure = match claim.figure {
-        Some(value) => format!("{} {}", short(value), claim.unit),
-        None => String::new(),
-    };
-    let about = claim.width.map_or(String::new(), |width| format!("S = {width}"));
-    let mut facts: Vec<String> = [about, figure].into_iter().filter(|t| !t.is_empty()).collect();
+    let title = escape(&title(claim));
+    let mut facts = vec![format!("The note: “{}”", claim.statement)];
     if !matches!(claim.place, Place::Arithmetic | Place::Unstated) {
-        facts.push(claim.place.to_string());
+        facts.push(format!("measured on a {}", claim.place));
     }
     if !claim.reading.is_empty() {
-        facts.push(claim.reading.into());
+        facts.push(format!("we read it so: {}", claim.reading));
     }
     let mut out = format!(
-        "<article class=\"claim\" id=\"claim-{}\"><h4>“{}”</h4><p class=\"aside\">{}</p>",
+        "<article class=\"claim\" id=\"claim-{}\"><h4>{title}</h4><p class=\"aside\">{}.</p>",
         claim.id,
-        escape(claim.statement),
         escape(&facts.join("; "))
     );
     match finding {
@@ -248,9 +278,8 @@ fn item(claim: &Claim, finding: Option<&Finding>, running: bool) -> String {
     };
     out + &format!(
         "<p class=\"buttons\"><button type=\"button\" id=\"test-{0}\" data-claim=\"{0}\" \
-         aria-label=\"{label}: {1}\"{disabled}>{label}</button></p></article>",
-        claim.id,
-        escape(claim.statement)
+         aria-label=\"{label}: {title}\"{disabled}>{label}</button></p></article>",
+        claim.id
     )
 }
 
@@ -305,6 +334,15 @@ mod tests {
             let groups =
                 GROUPS.iter().filter(|(_, all)| all.iter().any(|p| claim.id.starts_with(p)));
             assert_eq!(groups.count(), 1, "{}", claim.id);
+        }
+    }
+
+    #[test]
+    fn every_claim_has_a_title_of_its_own() {
+        let titles: Vec<String> = CLAIMS.iter().map(title).collect();
+        for (i, one) in titles.iter().enumerate() {
+            assert!(!titles[..i].contains(one), "{one}");
+            assert_ne!(one, CLAIMS[i].statement);
         }
     }
 

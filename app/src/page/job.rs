@@ -89,7 +89,7 @@ impl Job {
             self.failure.set(None);
             self.progress.set(Progress { share: None, text: "starting".into() });
             let (id, answer) =
-                lane.ask_with(question, buffers, move |progress| self.progress.set(progress));
+                lane.ask(&question, buffers, move |progress| self.progress.set(progress));
             self.current.set(Some((lane, id)));
             answer
         });

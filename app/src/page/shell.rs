@@ -4,14 +4,12 @@ use leptos::prelude::*;
 
 use super::address::Address;
 use super::choice::Choice;
-use super::claims::Claims;
-use super::lane::Lanes;
+use super::part::{Part, When};
 use super::sizes::Sizes;
 use super::tabs::Tab;
 use super::theme::ThemeButton;
-use super::training::Train;
-use super::trial::Try;
 use super::webgpu;
+use super::wire::{self, News};
 
 const DEVICES: [(&str, &str); 3] = [("auto", "auto"), ("gpu", "GPU"), ("cpu", "CPU")];
 
@@ -20,9 +18,8 @@ const DEVICES: [(&str, &str); 3] = [("auto", "auto"), ("gpu", "GPU"), ("cpu", "C
 pub fn Shell() -> impl IntoView {
     let address = Address::follow();
     provide_context(address);
-    let lanes = Lanes::new();
-    provide_context(lanes);
-    super::hooks::install(lanes);
+    let news = wire::keep();
+    super::hooks::install();
     let tab = address.tab();
     Effect::new(move || document().set_title(&format!("{} – lnsp", tab.get().title())));
     view! {
@@ -42,8 +39,8 @@ pub fn Shell() -> impl IntoView {
             <ThemeButton />
         </header>
         <main id="main" tabindex="-1">
-            <DeviceLine />
-            <p class="notice" role="status">{move || lanes.notice.get()}</p>
+            <DeviceLine news />
+            <p class="notice" role="status">{move || news.notice.get()}</p>
             {Tab::ALL.map(|one| view! { <View tab=one /> })}
         </main>
         <footer>
@@ -75,9 +72,7 @@ fn View(tab: Tab) -> impl IntoView {
     let body = move || {
         visited.get().then(|| match tab {
             Tab::Sizes => view! { <Sizes /> }.into_any(),
-            Tab::Try => view! { <Try /> }.into_any(),
-            Tab::Train => view! { <Train /> }.into_any(),
-            Tab::Claims => view! { <Claims /> }.into_any(),
+            _ => view! { <Part name=tab.name() title=tab.title() when=When::Now /> }.into_any(),
         })
     };
     view! {
@@ -89,9 +84,11 @@ fn View(tab: Tab) -> impl IntoView {
 
 /// Which device works, why, and a choice.
 #[component]
-fn DeviceLine() -> impl IntoView {
+fn DeviceLine(
+    /// What the workers say.
+    news: News,
+) -> impl IntoView {
     let address = Address::use_it();
-    let lanes = Lanes::use_it();
     let before = RwSignal::new(String::new());
     webgpu::look(before);
     let choice = address.text("device", "auto");
@@ -99,11 +96,11 @@ fn DeviceLine() -> impl IntoView {
     Effect::new(move |last: Option<String>| {
         let now = choice.get();
         if last.is_some_and(|last| last != now) {
-            lanes.device.set(None);
+            news.device.set(None);
         }
         now
     });
-    let line = move || match lanes.device.get() {
+    let line = move || match news.device.get() {
         Some(info) => info.line(),
         None => before.get(),
     };

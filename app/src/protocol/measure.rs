@@ -14,8 +14,6 @@ pub struct Measure {
     pub precision: Precision,
     /// Vectors answered together, one measurement each.
     pub batches: Vec<usize>,
-    /// Vectors of a training step, if one is to be timed, too.
-    pub training: Option<usize>,
     /// Seconds of samples behind each figure.
     pub seconds: f64,
 }
@@ -31,8 +29,6 @@ pub struct Measured {
     pub cold: Option<Cold>,
     /// One entry a batch that fits.
     pub warm: Vec<Warm>,
-    /// The training step, if asked for.
-    pub training: Option<TrainingStep>,
     /// What was left out.
     pub skipped: Vec<Skip>,
 }
@@ -81,19 +77,6 @@ impl Warm {
     pub fn ms_per_vector(&self) -> f64 {
         self.median_us / 1e3 / self.batch as f64
     }
-}
-
-/// Time of a training step.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TrainingStep {
-    /// Vectors in the step.
-    pub batch: usize,
-    /// Median milliseconds.
-    pub median_ms: f64,
-    /// The most bytes that tensors held.
-    pub peak_bytes: u64,
-    /// What was predicted.
-    pub predicted_bytes: u64,
 }
 
 /// What was left out, and why.

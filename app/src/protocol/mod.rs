@@ -1,8 +1,10 @@
 //! What page and worker say to each other.
 //!
-//! A message is a JavaScript array: the words, as [`ToWorker`] or [`ToPage`] by serde, then large
-//! arrays as `ArrayBuffer`s, which are handed over and not copied. A question is a type of its own
-//! that names its answer; [`questions`] lists them all.
+//! A message is a JavaScript array. To the worker go `["ask", id, question, buffers…]` and
+//! `["cancel", id]`; to the page `[kind, id, body, buffers…]`, see [`Kind`]. Questions, answers and
+//! the other bodies are types of their own, by serde; large arrays are `ArrayBuffer`s beside them,
+//! which are handed over and not copied. A question names its answer; [`questions`] lists them all,
+//! [`requests`] what each program of workers is asked.
 
 mod claim;
 mod device;
@@ -14,7 +16,7 @@ mod trial;
 
 pub use claim::TestClaim;
 pub use device::{DestroyDevice, DeviceInfo, OpenDevice, Trap};
-pub use measure::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
+pub use measure::{Cold, Measure, Measured, Skip, Warm};
 pub use student::{RunStudent, StudentRun};
 pub use teacher::{
     EmbedTokens, Embedded, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherInfo, TeacherPlan,
@@ -25,142 +27,200 @@ pub use training::{
     ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
 };
 pub use trial::{
-    CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples, MOST_COMPARED,
-    TRAINED_HERE, Topic, VectorSet,
+    CompareBaselines, CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples,
+    MOST_COMPARED, PutStudent, TRAINED_HERE, TakeVectors, Topic, VectorSet,
 };
 
+use js_sys::{Object, Reflect};
 use lnsp::experiment::claims::Finding;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
 
 /// Something the page asks, and the type of the answer.
-pub trait Question: Serialize + Into<Request> {
+pub trait Question: Serialize {
+    /// Its name among the requests of a program.
+    const NAME: &'static str;
     /// What the worker answers.
     type Answer: Serialize + DeserializeOwned;
+
+    /// The question as it is sent, as the requests below read it. A program that asks holds only the
+    /// questions that it asks.
+    ///
+    /// # Errors
+    /// If it cannot be written, a bug.
+    fn words(&self) -> Result<JsValue, serde_wasm_bindgen::Error> {
+        let named = Object::new();
+        Reflect::set(&named, &Self::NAME.into(), &self.serialize(&wire())?)?;
+        Ok(named.into())
+    }
 }
 
-/// Lists every question with its answer: makes [`Request`] of them.
+/// Lists every question with its answer.
 macro_rules! questions {
-    ($($(#[$doc:meta])* $question:ident -> $answer:ty;)*) => {
-        /// Any question.
-        #[derive(Clone, Debug, Serialize, Deserialize)]
-        pub enum Request { $($(#[$doc])* $question($question),)* }
+    ($($question:ident -> $answer:ty;)*) => {
         $(
-            impl From<$question> for Request {
-                fn from(question: $question) -> Self { Request::$question(question) }
+            impl Question for $question {
+                const NAME: &'static str = stringify!($question);
+                type Answer = $answer;
             }
-            impl Question for $question { type Answer = $answer; }
         )*
     };
 }
 
+/// Lists what one program of workers is asked.
+macro_rules! requests {
+    ($(#[$about:meta])* $name:ident: $($(#[$doc:meta])* $question:ident,)*) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Deserialize)]
+        pub enum $name { $($(#[$doc])* $question($question),)* }
+    };
+}
+
 questions! {
-    /// Opens the device, or says which is open.
     OpenDevice -> DeviceInfo;
-    /// Times one architecture.
     Measure -> Measured;
-    /// Latents and outputs of a file of vectors.
     RunStudent -> StudentRun;
-    /// Says what loading the teacher would fetch.
-    PlanTeacher -> TeacherPlan;
-    /// Loads the teacher.
-    LoadTeacher -> TeacherInfo;
-    /// Clears what is kept of the teacher.
-    ForgetTeacher -> ();
-    /// Vectors of token sequences, by the teacher.
-    EmbedTokens -> Embedded;
-    /// Token ids of texts, by the tokenizer's worker.
-    Tokenize -> Tokenized;
-    /// The bundled sentences.
     LoadExamples -> Examples;
-    /// Takes a file of vectors.
     DropVectors -> Dropped;
-    /// Compares codes on a set of vectors.
+    TakeVectors -> Dropped;
+    PutStudent -> ();
     CompareCodes -> Compared;
-    /// Begins a training.
+    CompareBaselines -> Compared;
+    PlanTeacher -> TeacherPlan;
+    LoadTeacher -> TeacherInfo;
+    ForgetTeacher -> ();
+    EmbedTokens -> Embedded;
+    Tokenize -> Tokenized;
     StartTraining -> TrainingState;
-    /// Trains for some milliseconds.
     AdvanceTraining -> TrainingState;
-    /// Keeps the state of the training.
     KeepTraining -> TrainingState;
-    /// Looks for a training that the browser keeps.
     FindTraining -> Option<KeptTraining>;
-    /// Goes on with it.
     ResumeTraining -> TrainingState;
-    /// Drops it.
     DropTraining -> ();
-    /// The student as it is now, and its file's bytes beside that number.
     TakeStudent -> u64;
-    /// Tests a claim of the note.
     TestClaim -> Finding;
-    /// For tests: gives the device up, as a driver reset would.
     DestroyDevice -> ();
-    /// For tests: a bug in the worker.
     Trap -> ();
 }
 
-/// From the page to the worker.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum ToWorker {
-    /// Answer this; large arrays go beside it.
-    Ask {
-        /// Names the question in every message about it.
-        id: u32,
-        /// The question.
-        request: Request,
-    },
-    /// Stop working on a question; it is answered with [`Failure::Cancelled`].
-    Cancel {
-        /// The question.
-        id: u32,
-    },
+requests! {
+    /// What the worker with the core is asked: compression and its timing.
+    CoreRequest:
+    /// Opens the device, or says which is open.
+    OpenDevice,
+    /// Times one architecture.
+    Measure,
+    /// Latents and outputs of a file of vectors.
+    RunStudent,
+    /// The bundled sentences.
+    LoadExamples,
+    /// Takes a file of vectors.
+    DropVectors,
+    /// Gives the vectors of that file back.
+    TakeVectors,
+    /// Takes the student that was trained in this tab.
+    PutStudent,
+    /// Compares students on a set of vectors.
+    CompareCodes,
+    /// The same with the baselines.
+    CompareBaselines,
+    /// For tests: gives the device up, as a driver reset would.
+    DestroyDevice,
+    /// For tests: a bug in the worker.
+    Trap,
 }
 
-/// From the worker to the page. The answer itself, of the question's own type, is the second
-/// element of the message [`ToPage::Done`].
-#[derive(Debug, Serialize, Deserialize)]
-pub enum ToPage {
+requests! {
+    /// What the trainer is asked: what trains, and the teacher.
+    TrainerRequest:
+    /// Opens the device, or says which is open.
+    OpenDevice,
+    /// Says what loading the teacher would fetch.
+    PlanTeacher,
+    /// Loads the teacher.
+    LoadTeacher,
+    /// Clears what is kept of the teacher.
+    ForgetTeacher,
+    /// Vectors of token sequences, by the teacher.
+    EmbedTokens,
+    /// Begins a training.
+    StartTraining,
+    /// Trains for some milliseconds.
+    AdvanceTraining,
+    /// Keeps the state of the training.
+    KeepTraining,
+    /// Looks for a training that the browser keeps.
+    FindTraining,
+    /// Goes on with it.
+    ResumeTraining,
+    /// Drops it.
+    DropTraining,
+    /// The student as it is now, and its file's bytes beside that number.
+    TakeStudent,
+    /// Tests a claim of the note.
+    TestClaim,
+    /// For tests: gives the device up, as a driver reset would.
+    DestroyDevice,
+    /// For tests: a bug in the worker.
+    Trap,
+}
+
+requests! {
+    /// What the tokenizer is asked.
+    TokenizerRequest:
+    /// Token ids of texts.
+    Tokenize,
+}
+
+/// The first word of a message to the worker that asks.
+pub const ASK: &str = "ask";
+/// The first word of a message to the worker that stops working on a question; it is answered
+/// with [`Failure::Cancelled`].
+pub const CANCEL: &str = "cancel";
+
+/// What a message from the worker says; its `id` is that of the question, 0 for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
     /// The worker listens.
     Ready,
     /// Work on a question has begun; one is worked on at a time.
-    Begun {
-        /// The question.
-        id: u32,
-    },
-    /// How far it is.
-    Progress {
-        /// The question.
-        id: u32,
-        /// How far, and in words.
-        progress: Progress,
-    },
-    /// It is answered.
-    Done {
-        /// The question.
-        id: u32,
-    },
-    /// It is not.
-    Failed {
-        /// The question.
-        id: u32,
-        /// Why not.
-        failure: Failure,
-    },
-    /// Another device works from now on.
-    Device {
-        /// Which.
-        info: DeviceInfo,
-    },
+    Begun,
+    /// How far it is: a [`Progress`].
+    Progress,
+    /// It is answered: the answer, of the question's own type.
+    Done,
+    /// It is not: a [`Failure`].
+    Failed,
+    /// Another device works from now on: a [`DeviceInfo`].
+    Device,
     /// One line for the visitor, such as that a device was lost.
-    Notice {
-        /// The line.
-        text: String,
-    },
-    /// The worker is about to trap.
-    Panic {
-        /// What the panic said.
-        text: String,
-    },
+    Notice,
+    /// The worker is about to trap: what the panic said.
+    Panic,
+}
+
+impl Kind {
+    const ALL: [(Kind, &str); 8] = [
+        (Kind::Ready, "ready"),
+        (Kind::Begun, "begun"),
+        (Kind::Progress, "progress"),
+        (Kind::Done, "done"),
+        (Kind::Failed, "failed"),
+        (Kind::Device, "device"),
+        (Kind::Notice, "notice"),
+        (Kind::Panic, "panic"),
+    ];
+
+    /// As it is sent.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// What is called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)
+    }
 }
 
 /// How far a piece of work is.
@@ -195,4 +255,16 @@ impl std::fmt::Display for Failure {
 /// How values become JavaScript's: whole numbers beyond 2⁵³ are refused, maps are objects.
 pub fn wire() -> serde_wasm_bindgen::Serializer {
     serde_wasm_bindgen::Serializer::json_compatible()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_their_names() {
+        for (kind, name) in Kind::ALL {
+            assert_eq!((kind.name(), Kind::named(name)), (name, Some(kind)));
+        }
+    }
 }

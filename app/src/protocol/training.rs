@@ -27,6 +27,8 @@ pub struct StartTraining {
     pub width: usize,
     /// The vectors.
     pub set: TrainingSet,
+    /// The dropped file's name, whose vectors in f32 go beside the question; empty for the bundled.
+    pub name: String,
     /// The first so many of them; all if absent.
     pub rows: Option<usize>,
     /// Every setting.

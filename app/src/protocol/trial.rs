@@ -42,6 +42,14 @@ pub struct Dropped {
     pub left_out: Option<String>,
 }
 
+/// Gives the vectors of the dropped file back, in f32 beside the answer, for the trainer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TakeVectors;
+
+/// Takes the student that was trained in this tab, as [`TRAINED_HERE`]; its file goes beside it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PutStudent;
+
 /// Which vectors are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,7 +63,7 @@ pub enum VectorSet {
     Dropped,
 }
 
-/// Compares codes on a set of vectors.
+/// Compares students with the teacher on a set of vectors; [`CompareBaselines`] goes on from there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CompareCodes {
     /// `auto`, `gpu` or `cpu`.
@@ -68,13 +76,17 @@ pub struct CompareCodes {
     pub students: Vec<String>,
 }
 
+/// The last comparison once more, with the baselines beside the students.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CompareBaselines;
+
 /// Name of the student that was trained in this tab.
 pub const TRAINED_HERE: &str = "trained-here";
 /// Vectors of a dropped file that are compared with each other at most: their number squared is
 /// what it takes.
 pub const MOST_COMPARED: usize = 2000;
 
-/// Answers [`CompareCodes`].
+/// Answers [`CompareCodes`] and [`CompareBaselines`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// The codes.

@@ -6,17 +6,22 @@ use lnsp::experiment::claims::{Setting, measured};
 use lnsp::format::{ReadOptions, open_bytes};
 use lnsp::{Error, Matrix, Result, note};
 
-use super::{Core, Reply, Task};
+use super::trainer::TrainerRooms;
+use super::{Reply, Task};
 use crate::page::memory;
 use crate::protocol::TestClaim;
 
 /// Answers [`TestClaim`].
-pub(super) async fn test(core: &mut Core, question: TestClaim, task: &Task) -> Result<Reply> {
+pub(super) async fn test(
+    rooms: &mut TrainerRooms,
+    question: TestClaim,
+    task: &Task,
+) -> Result<Reply> {
     let claim = note::claim(&question.id)
         .ok_or_else(|| Error::invalid("claim", format!("the note has no {:?}", question.id)))?;
     task.progress(None, "opening the device");
     let width = claim.width.unwrap_or(256);
-    let device = core.devices.get(question.device.parse()?, width).await?;
+    let device = rooms.devices.get(question.device.parse()?, width).await?;
     let vectors = match task.buffer(0) {
         Some(bytes) => Some(Arc::new(read(&bytes, question.vectors)?)),
         None => None,

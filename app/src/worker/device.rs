@@ -6,8 +6,8 @@ use lnsp::device::{self, Cpu, Device, DeviceChoice, Gpu, GpuOptions};
 use lnsp::kernels::probe::probe;
 use wasm_bindgen::JsValue;
 
-use super::{Core, Reply, Task, post};
-use crate::protocol::{DeviceInfo, OpenDevice, ToPage};
+use super::{Reply, Task, post};
+use crate::protocol::{DeviceInfo, OpenDevice};
 
 /// The device that works, opened when first needed.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Devices {
         self.generation += 1;
         let gpu = if let Device::Gpu(gpu) = &device { Some(gpu.clone()) } else { None };
         WORKING.set(gpu);
-        post::say(&ToPage::Device { info: self.info() });
+        post::device(&self.info());
         Ok(device)
     }
 
@@ -122,13 +122,17 @@ fn obstacle() -> Option<&'static str> {
 }
 
 /// Answers [`OpenDevice`].
-pub(super) async fn open(core: &mut Core, question: OpenDevice, task: &Task) -> Result<Reply> {
+pub(super) async fn open(
+    devices: &mut Devices,
+    question: OpenDevice,
+    task: &Task,
+) -> Result<Reply> {
     task.progress(None, "opening the device");
-    core.devices.get(question.choice.parse()?, 512).await?;
-    Reply::of(&core.devices.info())
+    devices.get(question.choice.parse()?, 512).await?;
+    Reply::of(&devices.info())
 }
 
-/// Answers [`crate::protocol::DestroyDevice`], at once and whatever is worked on.
+/// Answers [`crate::protocol::DestroyDevice`]: at once and whatever is worked on.
 pub(super) fn destroy() -> Result<Reply> {
     WORKING.with_borrow(|gpu| gpu.as_ref().map(Gpu::destroy));
     Reply::of(&())

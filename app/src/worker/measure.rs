@@ -2,11 +2,12 @@
 
 use lnsp::Result;
 use lnsp::device::Device;
-use lnsp::experiment::bench::{BenchOptions, BenchReport, bench_inference, bench_training};
+use lnsp::experiment::bench::{BenchOptions, BenchReport, bench_inference};
 
-use super::{Core, Devices, Reply, Task};
+use super::core::Core;
+use super::{Devices, Reply, Task};
 use crate::page::memory;
-use crate::protocol::{Cold, Measure, Measured, Skip, TrainingStep, Warm};
+use crate::protocol::{Cold, Measure, Measured, Skip, Warm};
 
 /// Answers [`Measure`].
 pub(super) async fn measure(core: &mut Core, question: Measure, task: &Task) -> Result<Reply> {
@@ -17,14 +18,13 @@ pub(super) async fn measure(core: &mut Core, question: Measure, task: &Task) -> 
     let options = BenchOptions {
         precisions: vec![question.precision],
         batches: question.batches.clone(),
-        training_batch: question.training.unwrap_or(256),
         seconds: question.seconds,
         samples: samples(&question),
         available: Some(memory::limit()),
         stop: task.stopped(),
         ..BenchOptions::default()
     };
-    let steps = 1 + question.batches.len() + usize::from(question.training.is_some());
+    let steps = 1 + question.batches.len();
     let mut done = 0;
     let mut announce = |what: &str| {
         task.progress(Some(done as f64 / steps as f64), what);
@@ -32,12 +32,7 @@ pub(super) async fn measure(core: &mut Core, question: Measure, task: &Task) -> 
         task.still_wanted()
     };
     let open = async || Devices::again(&device).await;
-    let mut report =
-        bench_inference(&device, open, &question.arch, &options, &mut announce).await?;
-    if question.training.is_some() {
-        let more = bench_training(&device, &question.arch, &options, &mut announce).await?;
-        report.extend(more);
-    }
+    let report = bench_inference(&device, open, &question.arch, &options, &mut announce).await?;
     Reply::of(&measured(&device, report))
 }
 
@@ -70,12 +65,6 @@ fn measured(device: &Device, report: BenchReport) -> Measured {
                 peak_bytes: row.peak_device_bytes,
             })
             .collect(),
-        training: report.training.first().map(|row| TrainingStep {
-            batch: row.batch,
-            median_ms: row.median_ms,
-            peak_bytes: row.peak_device_bytes,
-            predicted_bytes: row.predicted_bytes,
-        }),
         skipped: report
             .skipped
             .into_iter()

@@ -1,7 +1,9 @@
-//! The compute worker: one question at a time, a stop at any moment, a new device when one is
-//! lost.
+//! The workers that compute: one question at a time, a stop at any moment, a new device when one
+//! is lost. There are two programs: the core, which compresses and is timed, and the trainer, which
+//! trains and holds the teacher; it is bigger and fetched when asked for.
 
 mod claim;
+mod core;
 mod device;
 pub(crate) mod fetch;
 mod measure;
@@ -11,99 +13,87 @@ mod store;
 mod student;
 mod task;
 mod teacher;
+mod trainer;
 mod training;
 mod trial;
 
-pub use device::Devices;
-pub use task::{Reply, Task};
-pub use teacher::TeacherRoom;
-pub use training::TrainingRoom;
-pub use trial::TrialRoom;
+pub(crate) use task::{Reply, Task};
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use lnsp::{Error, Result};
+use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use crate::protocol::{Failure, Request, ToPage, ToWorker};
+use self::core::Core;
+use self::device::Devices;
+use self::post::Wanted;
+use self::trainer::TrainerRooms;
+use crate::protocol::Failure;
 
-/// What outlives a question.
-#[derive(Default)]
-pub struct Core {
-    /// The device that works.
-    pub devices: Devices,
-    /// The teacher, once it was asked for.
-    pub teacher: TeacherRoom,
-    /// Students and what they are compared with and on.
-    pub trial: TrialRoom,
-    /// The training of this tab.
-    pub training: TrainingRoom,
+/// A program of workers: what outlives a question, and the answers.
+trait Program: Default + 'static {
+    /// What it is asked.
+    type Request: DeserializeOwned + Clone;
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// What was wrong, as the visitor reads it.
+    async fn answer(&mut self, request: Self::Request, task: &Task) -> Result<Reply>;
+
+    /// Its device.
+    fn devices(&mut self) -> &mut Devices;
+
+    /// Whether the question gives the device up: answered at once, whatever is worked on.
+    fn destroys(request: &Self::Request) -> bool;
 }
 
-/// Answers a question.
-///
-/// # Errors
-/// What was wrong, as the visitor reads it.
-async fn answer(core: &mut Core, request: Request, task: &Task) -> Result<Reply> {
-    match request {
-        Request::OpenDevice(question) => device::open(core, question, task).await,
-        Request::Measure(question) => measure::measure(core, question, task).await,
-        Request::RunStudent(question) => student::run(core, question, task).await,
-        Request::PlanTeacher(question) => teacher::plan(question, task).await,
-        Request::LoadTeacher(question) => teacher::load(core, question, task).await,
-        Request::ForgetTeacher(question) => teacher::forget(core, question).await,
-        Request::EmbedTokens(question) => teacher::embed(core, question, task).await,
-        Request::Tokenize(_) => {
-            Err(Error::invalid("worker", "does not tokenize, the tokenizer does: a bug"))
-        }
-        Request::LoadExamples(question) => trial::examples(core, question, task).await,
-        Request::DropVectors(question) => trial::drop_vectors(core, question, task),
-        Request::CompareCodes(question) => trial::compare(core, question, task).await,
-        Request::StartTraining(question) => training::start(core, question, task).await,
-        Request::AdvanceTraining(question) => training::advance(core, question, task).await,
-        Request::KeepTraining(question) => training::keep(core, question).await,
-        Request::FindTraining(question) => training::find(question).await,
-        Request::ResumeTraining(question) => training::resume(core, question, task).await,
-        Request::DropTraining(question) => training::drop_training(core, question).await,
-        Request::TakeStudent(question) => training::take(core, question).await,
-        Request::TestClaim(question) => claim::test(core, question, task).await,
-        Request::DestroyDevice(_) => device::destroy(),
-        Request::Trap(_) => panic!("a test asked for this"),
-    }
+/// Starts the worker with the core; called once, by its program.
+pub fn start_core() {
+    start::<Core>();
+}
+
+/// Starts the trainer; called once, by its program.
+pub fn start_trainer() {
+    start::<TrainerRooms>();
 }
 
 /// Questions in the order they came, and what they work with.
-#[derive(Default)]
-struct Worker {
-    waiting: RefCell<VecDeque<(Request, Task)>>,
+struct Worker<P: Program> {
+    waiting: RefCell<VecDeque<(P::Request, Task)>>,
     current: RefCell<Option<Task>>,
     /// Absent while a question is worked on.
-    core: RefCell<Option<Core>>,
+    program: RefCell<Option<P>>,
 }
 
-/// Listens to the page; called once, by the worker's program.
-pub fn start() {
+/// Listens to the page.
+fn start<P: Program>() {
     post::say_panics();
-    let worker = Rc::new(Worker { core: RefCell::new(Some(Core::default())), ..Worker::default() });
+    let worker = Rc::new(Worker {
+        waiting: RefCell::default(),
+        current: RefCell::default(),
+        program: RefCell::new(Some(P::default())),
+    });
     let listen =
         Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             match post::read(&event) {
-                Some((ToWorker::Cancel { id }, _)) => worker.cancel(id),
-                Some((ToWorker::Ask { id, request: Request::DestroyDevice(_) }, _)) => {
+                Some(Wanted::Stop(id)) => worker.cancel(id),
+                Some(Wanted::Answer(request, task)) if P::destroys(&request) => {
                     if let Ok(reply) = device::destroy() {
-                        post::done(id, reply);
+                        post::done(task.id(), &reply);
                     }
                 }
-                Some((ToWorker::Ask { id, request }, buffers)) => {
-                    worker.waiting.borrow_mut().push_back((request, Task::new(id, buffers)));
-                    let core = worker.core.borrow_mut().take();
-                    if let Some(core) = core {
-                        spawn_local(worker.clone().work(core));
+                Some(Wanted::Answer(request, task)) => {
+                    worker.waiting.borrow_mut().push_back((request, task));
+                    let program = worker.program.borrow_mut().take();
+                    if let Some(program) = program {
+                        spawn_local(worker.clone().work(program));
                     }
                 }
                 None => {}
@@ -111,26 +101,26 @@ pub fn start() {
         });
     post::scope().set_onmessage(Some(listen.as_ref().unchecked_ref()));
     listen.forget();
-    post::say(&ToPage::Ready);
+    post::ready();
 }
 
-impl Worker {
+impl<P: Program> Worker<P> {
     /// Works until no question waits.
-    async fn work(self: Rc<Self>, mut core: Core) {
+    async fn work(self: Rc<Self>, mut program: P) {
         loop {
             let next = self.waiting.borrow_mut().pop_front();
             let Some((request, task)) = next else { break };
             self.current.replace(Some(task.clone()));
             let id = task.id();
-            post::say(&ToPage::Begun { id });
-            let outcome = with_a_device(&mut core, request, &task).await;
+            post::begun(id);
+            let outcome = with_a_device(&mut program, request, &task).await;
             self.current.replace(None);
             match outcome {
-                Ok(reply) => post::done(id, reply),
-                Err(error) => post::say(&ToPage::Failed { id, failure: failure(&error) }),
+                Ok(reply) => post::done(id, &reply),
+                Err(error) => post::failed(id, &failure(&error)),
             }
         }
-        self.core.replace(Some(core));
+        self.program.replace(Some(program));
     }
 
     /// Ends a question, or takes it out of the line.
@@ -143,19 +133,22 @@ impl Worker {
         let before = waiting.len();
         waiting.retain(|(_, task)| task.id() != id);
         if waiting.len() < before {
-            post::say(&ToPage::Failed { id, failure: Failure::Cancelled });
+            post::failed(id, &Failure::Cancelled);
         }
     }
 }
 
 /// Answers a question; once more, on a new device or the CPU, if the device is lost meanwhile.
-async fn with_a_device(core: &mut Core, request: Request, task: &Task) -> Result<Reply> {
-    match answer(core, request.clone(), task).await {
+async fn with_a_device<P: Program>(
+    program: &mut P,
+    request: P::Request,
+    task: &Task,
+) -> Result<Reply> {
+    match program.answer(request.clone(), task).await {
         Err(Error::DeviceLost { name, message }) => {
-            let now = core.devices.replace().await;
-            let text = format!("{name} was lost ({message}); the work goes on with {now}");
-            post::say(&ToPage::Notice { text });
-            answer(core, request, task).await
+            let now = program.devices().replace().await;
+            post::notice(&format!("{name} was lost ({message}); the work goes on with {now}"));
+            program.answer(request, task).await
         }
         outcome => outcome,
     }

@@ -5,7 +5,8 @@ use lnsp::source::{BadRows, VectorSource};
 use lnsp::student::{Student, StudentFile};
 use lnsp::{Error, Precision, Result};
 
-use super::{Core, Reply, Task};
+use super::core::Core;
+use super::{Reply, Task};
 use crate::protocol::{RunStudent, StudentRun};
 
 /// Answers [`RunStudent`].

@@ -12,7 +12,7 @@ use wasm_bindgen::JsValue;
 use web_time::{Duration, Instant};
 
 use super::post;
-use crate::protocol::{Progress, ToPage};
+use crate::protocol::Progress;
 
 /// Progress is told at most this often.
 const TELL: Duration = Duration::from_millis(60);
@@ -44,6 +44,12 @@ impl Task {
     /// The bytes of buffer `index` that came with the question, if there is one.
     pub fn buffer(&self, index: usize) -> Option<Vec<u8>> {
         self.buffers.borrow().get(index).map(|buffer| Uint8Array::new(buffer).to_vec())
+    }
+
+    /// The values of buffer `index`, in f32; none if it did not come along.
+    pub fn floats(&self, index: usize) -> Vec<f32> {
+        let buffers = self.buffers.borrow();
+        buffers.get(index).map(|buffer| Float32Array::new(buffer).to_vec()).unwrap_or_default()
     }
 
     /// The visitor wants no more.
@@ -80,8 +86,7 @@ impl Task {
             return;
         }
         self.told.set(Some(Instant::now()));
-        let progress = Progress { share, text: text.into() };
-        post::say(&ToPage::Progress { id: self.id, progress });
+        post::progress(self.id, &Progress { share, text: text.into() });
     }
 }
 
@@ -110,6 +115,10 @@ impl Reply {
     }
 
     /// With whole numbers beside it, as its next buffer.
+    #[cfg_attr(
+        not(feature = "text"),
+        expect(dead_code, reason = "the tokenizer's answers alone are whole numbers")
+    )]
     pub fn with_words(mut self, words: &[u32]) -> Self {
         self.buffers.push(Uint32Array::from(words).buffer());
         self

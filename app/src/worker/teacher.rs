@@ -5,7 +5,8 @@ use lnsp::teacher::{Teacher, quantize};
 use lnsp::{Error, Precision, Result};
 
 use super::source::{Part, download, find};
-use super::{Core, Reply, Task, fetch};
+use super::trainer::TrainerRooms;
+use super::{Reply, Task, fetch};
 use crate::protocol::{
     EmbedTokens, Embedded, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherInfo, TeacherPlan,
     TeacherSource,
@@ -43,14 +44,18 @@ pub(super) async fn plan(question: PlanTeacher, task: &Task) -> Result<Reply> {
 }
 
 /// Answers [`LoadTeacher`].
-pub(super) async fn load(core: &mut Core, question: LoadTeacher, task: &Task) -> Result<Reply> {
+pub(super) async fn load(
+    rooms: &mut TrainerRooms,
+    question: LoadTeacher,
+    task: &Task,
+) -> Result<Reply> {
     let LoadTeacher { address, precision } = question;
-    if let Some(loaded) = &core.teacher.loaded
+    if let Some(loaded) = &rooms.teacher.loaded
         && (loaded.precision, &loaded.address) == (precision, &address)
     {
         return Reply::of(&loaded.info);
     }
-    core.teacher.loaded = None;
+    rooms.teacher.loaded = None;
     let from_cache = match (&address, precision) {
         (None, Precision::Int8) => fetch::kept(KEY).await,
         _ => None,
@@ -63,7 +68,7 @@ pub(super) async fn load(core: &mut Core, question: LoadTeacher, task: &Task) ->
         None => fresh(address.as_deref(), precision, task).await?,
     };
     let reply = Reply::of(&info);
-    core.teacher.loaded = Some(Loaded { info, precision, address, bytes, on_device: None });
+    rooms.teacher.loaded = Some(Loaded { info, precision, address, bytes, on_device: None });
     reply
 }
 
@@ -92,19 +97,23 @@ async fn fresh(
 }
 
 /// Answers [`ForgetTeacher`].
-pub(super) async fn forget(core: &mut Core, _: ForgetTeacher) -> Result<Reply> {
-    core.teacher.loaded = None;
+pub(super) async fn forget(rooms: &mut TrainerRooms, _: ForgetTeacher) -> Result<Reply> {
+    rooms.teacher.loaded = None;
     fetch::forget().await;
     Reply::of(&())
 }
 
 /// Answers [`EmbedTokens`].
-pub(super) async fn embed(core: &mut Core, question: EmbedTokens, task: &Task) -> Result<Reply> {
+pub(super) async fn embed(
+    rooms: &mut TrainerRooms,
+    question: EmbedTokens,
+    task: &Task,
+) -> Result<Reply> {
     let sequences = sequences(&words(task, 0)?, &words(task, 1)?)?;
     let choice: DeviceChoice = question.device.parse()?;
-    let device = core.devices.get(choice, 384).await?;
-    let generation = core.devices.generation();
-    let Some(loaded) = &mut core.teacher.loaded else {
+    let device = rooms.devices.get(choice, 384).await?;
+    let generation = rooms.devices.generation();
+    let Some(loaded) = &mut rooms.teacher.loaded else {
         return Err(Error::invalid("teacher", "is not loaded yet; load it first"));
     };
     let current = loaded.on_device.take().filter(|(made_for, _)| *made_for == generation);

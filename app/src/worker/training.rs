@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use web_time::{Duration, Instant};
 
 use super::fetch::fetch;
-use super::{Core, Reply, Task, store};
+use super::trainer::TrainerRooms;
+use super::{Reply, Task, store};
 use crate::protocol::{
     AdvanceTraining, BUNDLED_BYTES, DropTraining, FindTraining, KeepTraining, KeptTraining,
     ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
@@ -82,8 +83,12 @@ async fn bundled(limit: Option<usize>, task: &Task) -> Result<Matrix> {
 }
 
 /// Answers [`StartTraining`].
-pub(super) async fn start(core: &mut Core, question: StartTraining, task: &Task) -> Result<Reply> {
-    core.training.job = None;
+pub(super) async fn start(
+    rooms: &mut TrainerRooms,
+    question: StartTraining,
+    task: &Task,
+) -> Result<Reply> {
+    rooms.training.job = None;
     let arch = Arch::family_b(question.width)?;
     question.config.check()?;
     let (name, data) = match question.set {
@@ -92,14 +97,13 @@ pub(super) async fn start(core: &mut Core, question: StartTraining, task: &Task)
             (name, Arc::new(bundled(question.rows, task).await?))
         }
         TrainingSet::Dropped => {
-            let dropped = core.trial.dropped().ok_or_else(|| {
-                Error::invalid("vectors", "choose a file first, or train on the bundled ones")
-            })?;
-            let most = question.rows.unwrap_or(usize::MAX).min(dropped.rows.rows());
-            (dropped.name, Arc::new(dropped.rows.slice_rows(0, most)))
+            let values = task.floats(0);
+            let rows = Matrix::new(values.len() / TEACHER_WIDTH, TEACHER_WIDTH, values)?;
+            let most = question.rows.unwrap_or(usize::MAX).min(rows.rows());
+            (question.name, Arc::new(rows.slice_rows(0, most)))
         }
     };
-    let device = core.devices.get(question.device.parse()?, question.width.min(2048)).await?;
+    let device = rooms.devices.get(question.device.parse()?, question.width.min(2048)).await?;
     task.progress(None, "PCA, the line to beat");
     task.check().await?;
     let pca = pca_line(&data, arch.latent(), &question.config)?;
@@ -113,7 +117,7 @@ pub(super) async fn start(core: &mut Core, question: StartTraining, task: &Task)
         trainer,
         data,
         about,
-        generation: core.devices.generation(),
+        generation: rooms.devices.generation(),
         device,
         checkpoint,
         kept_at: Instant::now(),
@@ -123,7 +127,7 @@ pub(super) async fn start(core: &mut Core, question: StartTraining, task: &Task)
     job.keep_vectors().await;
     job.keep().await?;
     let state = job.state(Vec::new(), 0.0);
-    core.training.job = Some(job);
+    rooms.training.job = Some(job);
     Reply::of(&state)
 }
 
@@ -183,27 +187,27 @@ impl Job {
 }
 
 /// The job on the device that works now.
-async fn current<'a>(core: &'a mut Core, choice: &str) -> Result<&'a mut Job> {
+async fn current<'a>(rooms: &'a mut TrainerRooms, choice: &str) -> Result<&'a mut Job> {
     let choice: DeviceChoice = choice.parse()?;
-    let Some(job) = &mut core.training.job else {
+    let Some(job) = &mut rooms.training.job else {
         return Err(Error::invalid("training", "none is under way (the worker was started anew)"));
     };
-    if job.generation != core.devices.generation() {
-        let device = core.devices.get(choice, job.trainer.arch().widths()[1].min(2048)).await?;
+    if job.generation != rooms.devices.generation() {
+        let device = rooms.devices.get(choice, job.trainer.arch().widths()[1].min(2048)).await?;
         job.trainer = Trainer::resume(&device, &job.checkpoint, job.data.clone()).await?;
         job.device = device;
-        job.generation = core.devices.generation();
+        job.generation = rooms.devices.generation();
     }
     Ok(job)
 }
 
 /// Answers [`AdvanceTraining`].
 pub(super) async fn advance(
-    core: &mut Core,
+    rooms: &mut TrainerRooms,
     question: AdvanceTraining,
     task: &Task,
 ) -> Result<Reply> {
-    let job = current(core, &question.device).await?;
+    let job = current(rooms, &question.device).await?;
     let (began, first) = (Instant::now(), job.trainer.progress().step);
     let most = Duration::from_secs_f64(question.milliseconds.clamp(1.0, 10_000.0) / 1e3);
     let mut losses = Vec::new();
@@ -225,8 +229,8 @@ pub(super) async fn advance(
 }
 
 /// Answers [`KeepTraining`].
-pub(super) async fn keep(core: &mut Core, _: KeepTraining) -> Result<Reply> {
-    let Some(job) = &mut core.training.job else { return Reply::of(&TrainingState::default()) };
+pub(super) async fn keep(rooms: &mut TrainerRooms, _: KeepTraining) -> Result<Reply> {
+    let Some(job) = &mut rooms.training.job else { return Reply::of(&TrainingState::default()) };
     job.keep().await?;
     Reply::of(&job.state(Vec::new(), 0.0))
 }
@@ -252,11 +256,11 @@ pub(super) async fn find(_: FindTraining) -> Result<Reply> {
 
 /// Answers [`ResumeTraining`].
 pub(super) async fn resume(
-    core: &mut Core,
+    rooms: &mut TrainerRooms,
     question: ResumeTraining,
     task: &Task,
 ) -> Result<Reply> {
-    core.training.job = None;
+    rooms.training.job = None;
     let refuse = |what: &str| Error::invalid("training", what.to_string());
     let (about, bytes) = kept().await?.ok_or_else(|| refuse("the browser keeps none"))?;
     let checkpoint = Checkpoint::from_bytes("the kept training", &bytes)?;
@@ -274,13 +278,13 @@ pub(super) async fn resume(
     };
     let data = Arc::new(data);
     let width = checkpoint.arch().widths()[1].min(2048);
-    let device = core.devices.get(question.device.parse()?, width).await?;
+    let device = rooms.devices.get(question.device.parse()?, width).await?;
     task.progress(None, "taking the training up again");
     let trainer = Trainer::resume(&device, &checkpoint, data.clone()).await?;
     let job = Job {
         trainer,
         data,
-        generation: core.devices.generation(),
+        generation: rooms.devices.generation(),
         device,
         kept_step: Some(checkpoint.step()),
         checkpoint,
@@ -289,27 +293,26 @@ pub(super) async fn resume(
         note: None,
     };
     let state = job.state(Vec::new(), 0.0);
-    core.training.job = Some(job);
+    rooms.training.job = Some(job);
     Reply::of(&state)
 }
 
 /// Answers [`DropTraining`].
-pub(super) async fn drop_training(core: &mut Core, _: DropTraining) -> Result<Reply> {
-    core.training.job = None;
+pub(super) async fn drop_training(rooms: &mut TrainerRooms, _: DropTraining) -> Result<Reply> {
+    rooms.training.job = None;
     // Where nothing can be kept, nothing is to be dropped.
     let _ = store::clear().await;
     Reply::of(&())
 }
 
 /// Answers [`TakeStudent`].
-pub(super) async fn take(core: &mut Core, question: TakeStudent) -> Result<Reply> {
-    let Some(job) = &mut core.training.job else {
+pub(super) async fn take(rooms: &mut TrainerRooms, question: TakeStudent) -> Result<Reply> {
+    let Some(job) = &mut rooms.training.job else {
         return Err(Error::invalid("student", "none was trained here yet"));
     };
     let teacher = (job.about.set == TrainingSet::Bundled).then_some(TEACHER);
     let (name, rows) = (job.about.name.clone(), job.data.rows());
     let file = job.trainer.student_file(&name, rows, teacher, question.precision).await?;
     let bytes = file.to_bytes()?;
-    core.trial.set_trained(file);
     Ok(Reply::of(&(bytes.len() as u64))?.with_bytes(&bytes))
 }

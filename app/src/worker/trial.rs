@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use lnsp::arch::{Precision, TEACHER_WIDTH};
 use lnsp::codes::{Code, Fitted, Storage, TRANSFORM_BYTES};
 use lnsp::device::Device;
-use lnsp::experiment::{Kind, Reference, StudentCode};
+use lnsp::experiment::{Kept, Kind, Reference, StudentCode};
 use lnsp::format::{ReadOptions, open_bytes};
 use lnsp::source::{BadRows, VectorSource, read_to_matrix};
 use lnsp::student::{Student, StudentFile};
 use lnsp::{Error, Matrix, Result};
 
+use super::core::Core;
 use super::fetch::fetch;
-use super::{Core, Reply, Task};
+use super::{Reply, Task};
 use crate::protocol::{
     CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples, MOST_COMPARED,
     TRAINED_HERE, Topic, VectorSet,
@@ -31,30 +31,51 @@ const SEED: u64 = 727;
 #[derive(Default)]
 pub struct TrialRoom {
     examples: Option<(Examples, Matrix)>,
-    fitted: Option<(Fitted, Vec<Box<dyn Code>>)>,
+    fitted: Option<Fitted>,
+    baselines: Option<Vec<Box<dyn Code>>>,
     students: BTreeMap<String, StudentFile>,
     /// Students on the device of this generation.
     on_device: BTreeMap<String, (u32, Rc<Student>)>,
     dropped: Option<DroppedVectors>,
+    last: Option<Comparison>,
+}
+
+/// Students compared with the teacher; the baselines come after them.
+struct Comparison {
+    reference: Reference,
+    students: Vec<Kept>,
+    device: String,
+    notes: Vec<String>,
+}
+
+impl Comparison {
+    fn answer(&self, baselines: Vec<Kept>, fitted: &Fitted) -> Result<Reply> {
+        let codes = self.students.iter().cloned().chain(baselines).collect();
+        Reply::of(&Compared {
+            side_by_side: self.reference.side_by_side(codes)?,
+            device: self.device.clone(),
+            fitted_on: fitted.training_set.clone(),
+            notes: self.notes.clone(),
+        })
+    }
 }
 
 /// A file of the visitor's.
-#[derive(Clone)]
-pub(super) struct DroppedVectors {
-    pub(super) name: String,
-    pub(super) rows: Arc<Matrix>,
+struct DroppedVectors {
+    name: String,
+    rows: Matrix,
 }
 
 impl TrialRoom {
-    /// The visitor's file, if there is one.
-    pub(super) fn dropped(&self) -> Option<DroppedVectors> {
-        self.dropped.clone()
-    }
-
-    /// The student that was trained here, as it is now.
-    pub(super) fn set_trained(&mut self, file: StudentFile) {
-        self.students.insert(TRAINED_HERE.into(), file);
-        self.on_device.remove(TRAINED_HERE);
+    /// The visitor's file.
+    fn dropped(&self) -> Result<&DroppedVectors> {
+        self.dropped.as_ref().ok_or_else(|| {
+            Error::invalid(
+                "vectors",
+                "there is no file of yours here (none was chosen, or the worker was started \
+                 anew): choose it under Try",
+            )
+        })
     }
 
     async fn examples(&mut self, task: &Task) -> Result<&(Examples, Matrix)> {
@@ -76,16 +97,13 @@ impl TrialRoom {
         Ok(self.examples.as_ref().expect("just filled"))
     }
 
-    async fn fetch_fitted(&mut self, task: &Task) -> Result<()> {
+    async fn fitted(&mut self, task: &Task) -> Result<&Fitted> {
         if self.fitted.is_none() {
             let name = "./students/baselines.safetensors";
             let bytes = fetch(name, "the baselines", None, task).await?;
-            task.progress(None, "preparing the baselines");
-            let fitted = Fitted::from_bytes(name, &bytes)?;
-            let codes = fitted.codes(LATENT, &BITS, &TRANSFORM_BYTES, SEED)?;
-            self.fitted = Some((fitted, codes));
+            self.fitted = Some(Fitted::from_bytes(name, &bytes)?);
         }
-        Ok(())
+        Ok(self.fitted.as_ref().expect("just filled"))
     }
 
     async fn student(
@@ -158,8 +176,24 @@ pub(super) fn drop_vectors(core: &mut Core, question: DropVectors, task: &Task) 
         return Err(Error::format(name, "holds one vector; neighbours need at least two"));
     }
     let answer = Dropped { name: name.clone(), rows: rows.rows(), left_out };
-    core.trial.dropped = Some(DroppedVectors { name, rows: Arc::new(rows) });
+    core.trial.dropped = Some(DroppedVectors { name, rows });
     Reply::of(&answer)
+}
+
+/// Answers [`crate::protocol::TakeVectors`].
+pub(super) fn take_vectors(core: &mut Core) -> Result<Reply> {
+    let DroppedVectors { name, rows } = core.trial.dropped()?;
+    let answer = Dropped { name: name.clone(), rows: rows.rows(), left_out: None };
+    Ok(Reply::of(&answer)?.with(rows.data()))
+}
+
+/// Answers [`crate::protocol::PutStudent`].
+pub(super) fn put_student(core: &mut Core, task: &Task) -> Result<Reply> {
+    let bytes = task.buffer(0).unwrap_or_default();
+    let file = StudentFile::from_bytes("the student trained here", &bytes)?;
+    core.trial.students.insert(TRAINED_HERE.into(), file);
+    core.trial.on_device.remove(TRAINED_HERE);
+    Reply::of(&())
 }
 
 /// The vectors of a set, and what is to be said about them.
@@ -167,22 +201,13 @@ async fn vectors(core: &mut Core, set: VectorSet, task: &Task) -> Result<(Matrix
     match set {
         VectorSet::Examples => Ok((core.trial.examples(task).await?.1.clone(), Vec::new())),
         VectorSet::Typed => {
-            let bytes = task.buffer(0).unwrap_or_default();
-            let values: Vec<f32> = bytes
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+            let values = task.floats(0);
             let mut all = Matrix::new(values.len() / TEACHER_WIDTH, TEACHER_WIDTH, values)?;
             all.append(&core.trial.examples(task).await?.1)?;
             Ok((all, Vec::new()))
         }
         VectorSet::Dropped => {
-            let Some(DroppedVectors { rows, .. }) = core.trial.dropped() else {
-                return Err(Error::invalid(
-                    "vectors",
-                    "the file is no longer here (the worker was started anew): choose it again",
-                ));
-            };
+            let rows = &core.trial.dropped()?.rows;
             let most = rows.rows().min(MOST_COMPARED);
             let note = (most < rows.rows()).then(|| {
                 format!("Compared among the first {most} of {} vectors of the file.", rows.rows())
@@ -194,18 +219,17 @@ async fn vectors(core: &mut Core, set: VectorSet, task: &Task) -> Result<(Matrix
 
 /// Answers [`CompareCodes`].
 pub(super) async fn compare(core: &mut Core, question: CompareCodes, task: &Task) -> Result<Reply> {
+    core.trial.last = None;
     let (vectors, mut notes) = vectors(core, question.set, task).await?;
     let device = core.devices.get(question.device.parse()?, TEACHER_WIDTH).await?;
     let generation = core.devices.generation();
-    core.trial.fetch_fitted(task).await?;
     let reference = Reference::new(vectors, &question.shown)?;
-    let mut kept = Vec::new();
+    let mut students = Vec::new();
     for name in &question.students {
         let student = core.trial.student(name, &device, generation, task).await?;
         task.progress(None, &format!("{name} on {} vectors", reference.vectors().rows()));
-        let (fitted, _) = core.trial.fitted.as_ref().expect("fetched above");
         let mut storages = vec![("f32 latents", Storage::F32)];
-        match fitted.student(name) {
+        match core.trial.fitted(task).await?.student(name) {
             Some(int8) => storages.push(("int8 latents", int8)),
             // What was trained here has no ranges of its own yet; the vectors at hand give them.
             None if name == TRAINED_HERE => {
@@ -220,22 +244,38 @@ pub(super) async fn compare(core: &mut Core, question: CompareCodes, task: &Task
         }
         for (what, storage) in storages {
             let code = StudentCode::latents(&format!("{name}, {what}"), student.clone(), storage);
-            kept.push(reference.kept(Kind::Student, &code.encode(reference.vectors()).await?)?);
+            students.push(reference.kept(Kind::Student, &code.encode(reference.vectors()).await?)?);
             task.check().await?;
         }
     }
-    let (fitted, codes) = core.trial.fitted.as_ref().expect("fetched above");
-    for code in codes {
+    let comparison = Comparison { reference, students, device: device.name(), notes };
+    let reply = comparison.answer(Vec::new(), core.trial.fitted(task).await?);
+    core.trial.last = Some(comparison);
+    reply
+}
+
+/// Answers [`crate::protocol::CompareBaselines`].
+pub(super) async fn compare_baselines(core: &mut Core, task: &Task) -> Result<Reply> {
+    core.trial.fitted(task).await?;
+    let TrialRoom { fitted: Some(fitted), last: Some(last), baselines, .. } = &mut core.trial
+    else {
+        return Err(Error::invalid("baselines", "compare the students first"));
+    };
+    let codes = match baselines {
+        Some(codes) => codes,
+        None => {
+            task.progress(None, "preparing the baselines");
+            task.check().await?;
+            baselines.insert(fitted.codes(LATENT, &BITS, &TRANSFORM_BYTES, SEED)?)
+        }
+    };
+    let mut kept = Vec::new();
+    for code in codes.iter() {
         task.progress(None, &code.name());
-        kept.push(reference.kept(Kind::Baseline, &code.encode(reference.vectors())?)?);
+        kept.push(last.reference.kept(Kind::Baseline, &code.encode(last.reference.vectors())?)?);
         task.check().await?;
     }
-    Reply::of(&Compared {
-        side_by_side: reference.side_by_side(kept)?,
-        device: device.name(),
-        fitted_on: fitted.training_set.clone(),
-        notes,
-    })
+    last.answer(kept, fitted)
 }
 
 #[cfg(test)]

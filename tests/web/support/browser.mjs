@@ -87,6 +87,12 @@ export async function visit(browser, server, { hash = '', path = BASE, ...option
   return { page, context, complaints, close: () => context.close() };
 }
 
+/** Scrolls to what stands below the table of sizes, which is fetched when it comes into sight. */
+export async function showTools(page) {
+  await page.locator('#part-sizes').evaluate((place) => place.scrollIntoView());
+  await page.locator('#measure-all').waitFor();
+}
+
 /** Keeps a picture of the whole page. */
 export async function screenshot(page, name) {
   mkdirSync(ARTEFACTS, { recursive: true });

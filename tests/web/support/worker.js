@@ -20,17 +20,15 @@ globalThis.startWorker = (address = './worker_loader.js') => {
     waiting.clear();
   };
   worker.onerror = (event) => fail(event.message || 'the worker did not load');
-  worker.onmessage = ({ data: [message, answer, ...buffers] }) => {
-    if (message === 'Ready') return listens();
-    const [[kind, body]] = Object.entries(message);
-    if (kind === 'Notice') notices.push(body.text);
-    if (kind === 'Progress') progress.push(body.progress);
-    if (kind === 'Panic') fail(body.text);
-    const asked = waiting.get(body.id);
-    if (kind === 'Done') asked?.done({ answer, buffers });
-    if (kind === 'Failed') asked?.fail(new Error(body.failure.Error ?? JSON.stringify(body.failure)));
-    if (kind === 'Done' || kind === 'Failed') waiting.delete(body.id);
-    return undefined;
+  worker.onmessage = ({ data: [kind, id, body, ...buffers] }) => {
+    if (kind === 'ready') listens();
+    if (kind === 'notice') notices.push(body);
+    if (kind === 'progress') progress.push(body);
+    if (kind === 'panic') fail(body);
+    const asked = waiting.get(id);
+    if (kind === 'done') asked?.done({ answer: body, buffers });
+    if (kind === 'failed') asked?.fail(new Error(body.Error ?? JSON.stringify(body)));
+    if (kind === 'done' || kind === 'failed') waiting.delete(id);
   };
   return {
     worker,
@@ -43,9 +41,9 @@ globalThis.startWorker = (address = './worker_loader.js') => {
       const id = last;
       return new Promise((done, fail) => {
         waiting.set(id, { done, fail });
-        worker.postMessage([{ Ask: { id, request } }, ...buffers], buffers);
+        worker.postMessage(['ask', id, request, ...buffers], buffers);
       });
     },
-    cancel: (id) => worker.postMessage([{ Cancel: { id } }]),
+    cancel: (id) => worker.postMessage(['cancel', id]),
   };
 };

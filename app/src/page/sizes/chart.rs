@@ -42,12 +42,11 @@ fn values(name: &str, settings: &Settings, row: &SizeRow, results: &Results) -> 
         "training" => [noted.map(|note| note.ram_mb.value), Some(row.training.total as f64 / 1e6)],
         "flops" => [None, Some(row.flops_per_vector as f64)],
         "time" => {
-            let claim = noted
-                .filter(|note| note.family == Family::B)
-                .and_then(|note| note::claim(&format!("inference-{}", note.width)));
+            let of_b = noted.filter(|note| note.family == Family::B);
+            let listed = of_b.and_then(|note| note::inference_ms(note.width));
             let measured = results.get(&key(settings, row));
             let warm = measured.and_then(|m| m.warm.iter().find(|warm| warm.batch == 1));
-            [claim.and_then(|claim| claim.figure), warm.map(|warm| warm.ms_per_vector())]
+            [listed, warm.map(|warm| warm.ms_per_vector())]
         }
         _ => [noted.map(|note| note.parameters.value), Some(row.parameters as f64)],
     }

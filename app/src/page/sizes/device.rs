@@ -1,6 +1,6 @@
 //! What the visitor's device makes of the sizes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use leptos::prelude::*;
 use lnsp::experiment::bench::inference_bytes;
@@ -14,8 +14,9 @@ use super::settings::Settings;
 use crate::page::address::Address;
 use crate::page::html::{Cell, Markup, Table};
 use crate::page::job::{Job, JobBar};
-use crate::page::lane::Lanes;
+use crate::page::lane::Lane;
 use crate::page::memory;
+use crate::page::named::Named;
 use crate::protocol::{Failure, Measure, Measured};
 
 /// Vectors answered together.
@@ -26,7 +27,7 @@ const LARGE: u64 = 1 << 29;
 const SECONDS: f64 = 0.3;
 
 /// What was measured, by [`key`].
-pub(super) type Results = BTreeMap<String, Measured>;
+pub(super) type Results = Named<Measured>;
 
 /// Names a measurement: architecture, graph, precision and the device asked for.
 pub(super) fn key(settings: &Settings, row: &SizeRow) -> String {
@@ -43,18 +44,15 @@ pub(super) fn key(settings: &Settings, row: &SizeRow) -> String {
 #[derive(Clone, Copy)]
 pub(super) struct Bench {
     address: Address,
-    lanes: Lanes,
     job: Job,
     results: RwSignal<Results>,
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
-        let lanes = Lanes::use_it();
         Self {
             address: Address::use_it(),
-            lanes,
-            job: Job::new(lanes.measure),
+            job: Job::new(Lane::MEASURE),
             results: RwSignal::default(),
         }
     }
@@ -89,18 +87,17 @@ impl Bench {
             arch: row.arch.clone(),
             precision: settings.precision,
             batches: BATCHES.to_vec(),
-            training: None,
             seconds: SECONDS,
         };
         let large = inference_bytes(&row.arch, settings.precision, 1024) > LARGE;
         self.job.run(question, move |outcome| {
             if large {
-                self.lanes.measure.close();
+                Lane::MEASURE.close();
             }
             let stopped = matches!(outcome, Err(Failure::Cancelled));
             if let Ok(measured) = outcome {
                 self.results.update(|results| {
-                    results.insert(key(&settings, &row), measured);
+                    results.set(&key(&settings, &row), measured);
                 });
             }
             if !stopped && !rows.is_empty() {
@@ -189,8 +186,7 @@ fn line(
         cells.push(Cell::new(warm.map_or(String::new(), |warm| ms(warm.ms_per_vector()))));
         if batch == 1 {
             let noted = row.note.filter(|row| row.family == note::Family::B);
-            let claim = noted.and_then(|row| note::claim(&format!("inference-{}", row.width)));
-            let figure = claim.and_then(|claim| claim.figure);
+            let figure = noted.and_then(|row| note::inference_ms(row.width));
             cells.push(
                 Cell::new(figure.map_or(String::new(), |ms| format!("~{ms:.1}, M4"))).class("note"),
             );

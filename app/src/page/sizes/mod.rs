@@ -1,34 +1,33 @@
-//! Sizes: both of the note's families and any other architecture, on paper and on this device.
+//! Sizes: both of the note's families and any other architecture, on paper and on this device. The
+//! table on paper is part of the shell; the rest is a program of its own ([`SizeTools`]).
 
 mod chart;
 mod device;
 mod own;
 mod paper;
 mod settings;
+mod tools;
+
+pub use tools::SizeTools;
 
 use leptos::prelude::*;
 use lnsp::Variant;
 use lnsp::sizes::{SN727_IS_INFERRED, SizeRow, Verdict};
 
-use self::device::Bench;
-use self::own::Own;
 use self::settings::Settings;
 use super::address::Address;
 use super::choice::Choice;
-use super::download;
 use super::html::Markup;
+use super::part::{Part, When};
 
 const DTYPES: [(&str, &str); 3] = [("f32", "f32"), ("f16", "f16"), ("int8", "int8")];
 const VARIANTS: [(&str, &str); 2] = [("plain", "plain layers"), ("sn727", "sn727 (inferred)")];
 
-/// The view.
+/// The view: the table on paper, and a place for the rest.
 #[component]
 pub fn Sizes() -> impl IntoView {
     let address = Address::use_it();
     let settings = move || Settings::read(address);
-    let bench = Bench::new();
-    let quantity = address.text("chart", "parameters");
-    let drawn = move || chart::draw(&settings(), &quantity.get(), &bench.results());
     let inferred = move || settings().variant == Variant::Sn727;
     view! {
         <h2>"Sizes"</h2>
@@ -51,31 +50,7 @@ pub fn Sizes() -> impl IntoView {
             "MB are 10⁶ bytes. Training memory is what the tensors of a step take, in f32; a figure \
              of the note within 5 % counts as right."
         </p>
-        <Own bench />
-        <h3>"On this device"</h3>
-        <p>
-            "Cold is from opening the device to the first answer; warm is the median once \
-             everything is there. The weights are random numbers: only the time counts."
-        </p>
-        {bench.view()}
-        <h3>"In one picture"</h3>
-        <form class="controls" on:submit=|event| event.prevent_default()>
-            <Choice label="Show" name="chart" options=&chart::QUANTITIES />
-        </form>
-        <Markup class="scroll figure" label="Chart of sizes" html=drawn />
-        <div class="row">
-            <button type="button" on:click=move |_| {
-                let all = paper::everything(&settings(), &bench.results());
-                download::save_text("lnsp-sizes.csv", "text/csv", &all.csv());
-            }>"Save CSV"</button>
-            <button type="button" on:click=move |_| {
-                let all = paper::document(&settings(), &bench.results());
-                download::save_text("lnsp-sizes.json", "application/json", &download::json(&all));
-            }>"Save JSON"</button>
-            <button type="button" on:click=move |_| {
-                download::save_text("lnsp-sizes.svg", "image/svg+xml", &drawn());
-            }>"Save SVG"</button>
-        </div>
+        <Part name="sizes" title="Your own size, measurements and charts" when=When::Seen />
     }
 }
 

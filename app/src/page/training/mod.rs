@@ -14,10 +14,12 @@ use super::choice::Choice;
 use super::download;
 use super::html::{Cell, Markup, Table};
 use super::job::{Job, JobBar};
-use super::lane::Lanes;
+use super::lane::Lane;
+use super::number;
 use crate::protocol::{
     AdvanceTraining, BUNDLED_BYTES, DropTraining, FindTraining, KeepTraining, KeptTraining,
-    ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
+    PutStudent, ResumeTraining, StartTraining, TakeStudent, TakeVectors, TrainingSet,
+    TrainingState,
 };
 
 /// Widths to choose from.
@@ -46,7 +48,6 @@ const FEWEST: usize = 320;
 /// What the view knows.
 #[derive(Clone, Copy)]
 struct Training {
-    lanes: Lanes,
     job: Job,
     device: Signal<String>,
     state: RwSignal<Option<TrainingState>>,
@@ -74,7 +75,7 @@ impl Training {
 
     /// Looks for a training of an earlier visit.
     async fn find(self) {
-        let found = self.job.ask(self.lanes.work, FindTraining, &[]).await;
+        let found = self.job.ask(Lane::TRAIN, FindTraining, &[]).await;
         self.kept.set(found.ok().and_then(|answered| answered.answer));
     }
 
@@ -99,7 +100,7 @@ impl Training {
         while self.running.get_untracked() {
             let device = self.device.get_untracked();
             let question = AdvanceTraining { device, milliseconds: PIECE_MS };
-            match self.job.ask(self.lanes.work, question, &[]).await {
+            match self.job.ask(Lane::TRAIN, question, &[]).await {
                 Ok(answered) => {
                     let finished = answered.answer.finished;
                     self.take(answered.answer);
@@ -111,7 +112,7 @@ impl Training {
             }
         }
         self.running.set(false);
-        if let Ok(answered) = self.job.ask(self.lanes.work, KeepTraining, &[]).await
+        if let Ok(answered) = self.job.ask(Lane::TRAIN, KeepTraining, &[]).await
             && answered.answer.total_steps > 0
         {
             self.take(answered.answer);
@@ -123,10 +124,8 @@ impl Training {
 #[component]
 pub fn Train() -> impl IntoView {
     let address = Address::use_it();
-    let lanes = Lanes::use_it();
     let training = Training {
-        lanes,
-        job: Job::new(lanes.work),
+        job: Job::new(Lane::TRAIN),
         device: address.text("device", "auto").into(),
         state: RwSignal::new(None),
         losses: RwSignal::default(),
@@ -152,7 +151,7 @@ pub fn Train() -> impl IntoView {
             <button type="button" id="drop"
                 disabled=move || busy() || training.state.with(Option::is_none)
                 on:click=move |_| spawn_local(async move {
-                    if training.job.ask(lanes.work, DropTraining, &[]).await.is_ok() {
+                    if training.job.ask(Lane::TRAIN, DropTraining, &[]).await.is_ok() {
                         training.state.set(None);
                         training.losses.set(Vec::new());
                     }
@@ -184,13 +183,13 @@ fn Kept(training: Training) -> impl IntoView {
     let resume = move |_| {
         spawn_local(async move {
             let question = ResumeTraining { device: training.device.get_untracked() };
-            let first = training.job.ask(training.lanes.work, question, &[]).await;
+            let first = training.job.ask(Lane::TRAIN, question, &[]).await;
             training.begin(first.map(|answered| answered.answer).map_err(|_| ())).await;
         });
     };
     let forget = move |_| {
         spawn_local(async move {
-            if training.job.ask(training.lanes.work, DropTraining, &[]).await.is_ok() {
+            if training.job.ask(Lane::TRAIN, DropTraining, &[]).await.is_ok() {
                 training.kept.set(None);
             }
         });
@@ -232,16 +231,25 @@ fn Settings(training: Training) -> impl IntoView {
         };
         problem.set(None);
         let chosen = rows.get_untracked();
-        let question = StartTraining {
+        let mut question = StartTraining {
             device: training.device.get_untracked(),
             width: width.get_untracked().parse().unwrap_or(256),
-            set: if chosen == "file" { TrainingSet::Dropped } else { TrainingSet::Bundled },
+            set: TrainingSet::Bundled,
+            name: String::new(),
             rows: chosen.parse().ok(),
             config,
         };
         spawn_local(async move {
             training.state.set(None);
-            let first = training.job.ask(training.lanes.work, question, &[]).await;
+            let mut vectors = Vec::new();
+            if chosen == "file" {
+                let taken = training.job.ask(Lane::WORK, TakeVectors, &[]).await;
+                let Ok(taken) = taken else { return };
+                question.set = TrainingSet::Dropped;
+                question.name = taken.answer.name;
+                vectors = taken.buffers;
+            }
+            let first = training.job.ask(Lane::TRAIN, question, &vectors).await;
             training.begin(first.map(|answered| answered.answer).map_err(|_| ())).await;
         });
     };
@@ -272,8 +280,9 @@ fn Settings(training: Training) -> impl IntoView {
             {format!(
                 "The bundled vectors are a download of {} MB, which this browser keeps. A training \
                  needs {FEWEST} vectors or more; 500 of them, a fifth at most, are set aside to \
-                 measure on. PCA, the start and the line to beat, is that of all of them: set aside \
-                 or not, the figure is no promise for other vectors.",
+                 measure on. PCA, the start and the line to beat, is fitted on all of them, those \
+                 set aside too, so the line stands a little too high: lnsp eval measures on \
+                 vectors that neither has seen.",
                 decimal(BUNDLED_BYTES as f64 / 1e6, 1)
             )}
         </p>
@@ -285,10 +294,11 @@ fn Settings(training: Training) -> impl IntoView {
 fn config(base: TrainConfig, texts: [String; 5]) -> Result<TrainConfig, String> {
     let [epochs, rate, alignment, geometry, seed] = texts;
     let read = |name: &str, text: &str| -> Result<f32, String> {
-        text.parse().map_err(|_| format!("{name}: {text:?} is no number"))
+        let value = number::read(text).ok_or_else(|| format!("{name}: “{text}” is no number"))?;
+        Ok(value as f32)
     };
     let whole = |name: &str, text: &str| -> Result<u64, String> {
-        text.parse().map_err(|_| format!("{name}: {text:?} is no whole number"))
+        text.parse().map_err(|_| format!("{name}: “{text}” is no whole number"))
     };
     let epochs = whole("epochs", &epochs)?;
     if epochs == 0 || epochs > 10_000 {
@@ -440,11 +450,14 @@ fn Save(training: Training) -> impl IntoView {
         spawn_local(async move {
             let chosen: Precision = precision.get_untracked().parse().unwrap_or_default();
             let question = TakeStudent { precision: chosen };
-            let taken = training.job.ask(training.lanes.work, question, &[]).await;
+            let taken = training.job.ask(Lane::TRAIN, question, &[]).await;
             if let Ok(answered) = taken
                 && let Some(bytes) = answered.buffers.first()
             {
                 download::save("student.safetensors", "application/octet-stream", bytes);
+                // For Try; a copy, since what is sent is handed over.
+                let copy = bytes.slice(0);
+                let _ = training.job.ask(Lane::WORK, PutStudent, &[copy]).await;
             }
         });
     };

@@ -12,8 +12,10 @@ use self::result::{Outcome, Results};
 use self::source::{Chosen, Source, SourceForm};
 use super::address::Address;
 use super::job::{Job, JobBar};
-use super::lane::Lanes;
-use crate::protocol::{CompareCodes, Examples, LoadExamples, TRAINED_HERE, VectorSet};
+use super::lane::Lane;
+use crate::protocol::{
+    CompareBaselines, CompareCodes, Examples, LoadExamples, TRAINED_HERE, VectorSet,
+};
 
 /// Students that ship with the page: name, what to call it, megabytes.
 const STUDENTS: [(&str, &str, &str); 3] = [
@@ -28,8 +30,7 @@ pub(super) const MOST_SHOWN: usize = 24;
 #[component]
 pub fn Try() -> impl IntoView {
     let address = Address::use_it();
-    let lanes = Lanes::use_it();
-    let job = Job::new(lanes.work);
+    let job = Job::new(Lane::WORK);
     let device = address.text("device", "auto");
     let students = address.text("students", STUDENTS[0].0);
     let source = Source::new(address);
@@ -43,14 +44,19 @@ pub fn Try() -> impl IntoView {
                 shown: chosen.shown.clone(),
                 students: names.split(',').filter(|n| !n.is_empty()).map(Into::into).collect(),
             };
-            if let Ok(answered) = job.ask(lanes.work, question, &chosen.buffers).await {
-                outcome.set(Some(Outcome { compared: answered.answer, texts: chosen.texts }));
+            let texts = chosen.texts;
+            let Ok(answered) = job.ask(Lane::WORK, question, &chosen.buffers).await else { return };
+            // The student's result at once, the baselines when they are there.
+            let compared = answered.answer;
+            outcome.set(Some(Outcome { compared, texts: texts.clone(), whole: false }));
+            if let Ok(answered) = job.ask(Lane::WORK, CompareBaselines, &[]).await {
+                outcome.set(Some(Outcome { compared: answered.answer, texts, whole: true }));
             }
         });
     };
     // The examples at once, so that there is something to see.
     spawn_local(async move {
-        let found = job.ask(lanes.work, LoadExamples, &[]).await;
+        let found = job.ask(Lane::WORK, LoadExamples, &[]).await;
         if let Ok(answered) = found {
             source.examples.set(answered.answer);
             if source.kind.get_untracked() == VectorSet::Examples {
@@ -66,8 +72,7 @@ pub fn Try() -> impl IntoView {
             }
         }
         VectorSet::Typed => spawn_local(async move {
-            if let Some(chosen) = teacher::embed(job, lanes, source, &device.get_untracked()).await
-            {
+            if let Some(chosen) = teacher::embed(job, source, &device.get_untracked()).await {
                 compare(chosen);
             }
         }),

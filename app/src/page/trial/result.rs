@@ -6,6 +6,7 @@ use lnsp::number::{count, decimal};
 
 use super::super::address::Address;
 use super::super::html::{Cell, Markup, Table, escape};
+use super::super::number;
 use super::picture::heat_map;
 use crate::protocol::Compared;
 
@@ -15,6 +16,8 @@ pub(super) struct Outcome {
     pub compared: Compared,
     /// Empty for a file: its rows are counted.
     pub texts: Vec<String>,
+    /// Whether the baselines are in it, too.
+    pub whole: bool,
 }
 
 impl Outcome {
@@ -61,7 +64,7 @@ pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
         move |event| address.set(name, &event_target_value(&event), default)
     };
     let costs = move || {
-        let number = |text: String| text.parse().ok().filter(|v: &f64| *v >= 0.0).unwrap_or(0.0);
+        let number = |text: String| number::read(&text).unwrap_or(0.0);
         (number(price.get()), number(vectors.get()))
     };
     let codes = move || -> Vec<String> {
@@ -151,6 +154,9 @@ fn meaning(outcome: &Outcome) -> String {
         .into_iter()
         .collect();
     lines.extend(sides.verdict.iter().map(|line| escape(line)));
+    if !outcome.whole {
+        lines.push("The plain codes to compare with are being measured.".into());
+    }
     lines.iter().map(|line| format!("<p>{line}</p>")).collect()
 }
 

@@ -9,7 +9,7 @@ use web_sys::{DragEvent, File, HtmlInputElement};
 
 use super::super::address::Address;
 use super::super::job::Job;
-use super::super::lane::Lanes;
+use super::super::lane::Lane;
 use super::teacher::TeacherLine;
 use super::{MOST_SHOWN, Pick};
 use crate::protocol::{DropVectors, Dropped, Examples, VectorSet};
@@ -104,7 +104,7 @@ impl Source {
     }
 
     /// Takes a file: text into the box for sentences, vectors into the worker.
-    pub async fn take(self, file: File, job: Job, lanes: Lanes) {
+    pub async fn take(self, file: File, job: Job) {
         let name = file.name();
         self.refused.set(None);
         if job.running_now() {
@@ -132,7 +132,7 @@ impl Source {
             return;
         }
         let bytes: ArrayBuffer = content.unchecked_into();
-        let taken = job.ask(lanes.work, DropVectors { name }, &[bytes]).await;
+        let taken = job.ask(Lane::WORK, DropVectors { name }, &[bytes]).await;
         if let Ok(answered) = taken {
             self.file.set(Some(answered.answer));
             self.kind.set(VectorSet::Dropped);
@@ -143,10 +143,9 @@ impl Source {
 /// The choice of vectors.
 #[component]
 pub(super) fn SourceForm(source: Source, job: Job) -> impl IntoView {
-    let lanes = Lanes::use_it();
     let take = move |file: Option<File>| {
         if let Some(file) = file {
-            spawn_local(source.take(file, job, lanes));
+            spawn_local(source.take(file, job));
         }
     };
     let chosen = move |event| {

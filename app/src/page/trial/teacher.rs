@@ -6,7 +6,7 @@ use lnsp::Precision;
 use lnsp::number::megabytes;
 
 use super::super::job::Job;
-use super::super::lane::Lanes;
+use super::super::lane::Lane;
 use super::source::{Chosen, Source};
 use crate::protocol::{
     EmbedTokens, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherPlan, TeacherSource, Tokenize,
@@ -16,12 +16,11 @@ use crate::protocol::{
 /// What loading the teacher would fetch, and a way to clear what is kept.
 #[component]
 pub(super) fn TeacherLine(source: Source) -> impl IntoView {
-    let lanes = Lanes::use_it();
-    let job = Job::new(lanes.work);
+    let job = Job::new(Lane::TRAIN);
     let plan = RwSignal::new(None::<TeacherPlan>);
     let ask = move || {
         spawn_local(async move {
-            let found = job.ask(lanes.work, PlanTeacher { address: None }, &[]).await;
+            let found = job.ask(Lane::TRAIN, PlanTeacher { address: None }, &[]).await;
             plan.set(found.ok().map(|answered| answered.answer));
         });
     };
@@ -34,7 +33,7 @@ pub(super) fn TeacherLine(source: Source) -> impl IntoView {
     });
     let forget = move |_| {
         spawn_local(async move {
-            if job.ask(lanes.work, ForgetTeacher, &[]).await.is_ok() {
+            if job.ask(Lane::TRAIN, ForgetTeacher, &[]).await.is_ok() {
                 ask();
             }
         });
@@ -74,15 +73,15 @@ fn line(plan: Option<&TeacherPlan>) -> String {
 }
 
 /// The vectors of the typed sentences; none if something failed, which the job shows.
-pub(super) async fn embed(job: Job, lanes: Lanes, source: Source, device: &str) -> Option<Chosen> {
+pub(super) async fn embed(job: Job, source: Source, device: &str) -> Option<Chosen> {
     let texts = source.sentences();
     let load = LoadTeacher { address: None, precision: Precision::Int8 };
-    job.ask(lanes.work, load, &[]).await.ok()?;
+    job.ask(Lane::TRAIN, load, &[]).await.ok()?;
     source.loads.update(|n| *n += 1);
     let question = Tokenize { address: None, texts: texts.clone() };
-    let tokens = job.ask(lanes.text, question, &[]).await.ok()?;
+    let tokens = job.ask(Lane::TEXT, question, &[]).await.ok()?;
     let question = EmbedTokens { device: device.into() };
-    let vectors = job.ask(lanes.work, question, &tokens.buffers).await.ok()?;
+    let vectors = job.ask(Lane::TRAIN, question, &tokens.buffers).await.ok()?;
     let shown = (0..texts.len()).collect();
     let texts = texts.into_iter().chain(source.bundled()).collect();
     Some(Chosen { set: VectorSet::Typed, shown, texts, buffers: vectors.buffers })

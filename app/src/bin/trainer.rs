@@ -1,0 +1,5 @@
+//! The trainer.
+
+fn main() {
+    lnsp_app::worker::start_trainer();
+}
