@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use lnsp::Matrix;
-use lnsp::arch::Arch;
+use lnsp::arch::{Activation, Arch, Variant};
 use lnsp::device::Device;
 use lnsp::error::Error;
 use lnsp::experiment::{EvalOptions, Evaluation, Kind, Outcome, VectorSet, evaluate};
