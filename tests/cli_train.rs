@@ -80,7 +80,7 @@ fn a_student_that_says_where_it_comes_from() {
     let output = run(&place.train(&["--json"]));
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{errors}");
-    for words in ["reading", "starting as PCA", "epoch  1 of 3", "epoch  3 of 3", "overlap@10"] {
+    for words in ["reading", "starting from PCA", "epoch  1 of 3", "epoch  3 of 3", "overlap@10"] {
         assert!(errors.contains(words), "{words}: {errors}");
     }
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -341,7 +341,7 @@ fn help_has_every_setting_with_its_default() {
     for words in [
         format!("[default: {}]", defaults.epochs),
         format!("[default: {};", defaults.learning_rate),
-        format!("[default: {}]", defaults.geometry_weight),
+        format!("[default: {:?};", defaults.geometry_weight),
         "[default: spectral]".into(),
         "--validation-rows".into(),
         "--resume".into(),

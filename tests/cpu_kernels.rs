@@ -14,7 +14,7 @@ use lnsp::kernels::attention::attention;
 use lnsp::kernels::attention_grad::attention_grad;
 use lnsp::kernels::column_sum::column_sum;
 use lnsp::kernels::cosine_loss::cosine_loss;
-use lnsp::kernels::gram_loss::gram_loss;
+use lnsp::kernels::gram_loss::{GramLoss, gram_loss};
 use lnsp::kernels::layer_norm::layer_norm;
 use lnsp::kernels::layer_norm_grad::layer_norm_grad;
 use lnsp::kernels::layer_norm_grad_parameters::layer_norm_grad_parameters;
@@ -333,12 +333,18 @@ fn losses_of_the_output() {
 fn losses_of_the_gram_matrix() {
     for m in [1, 2, 7, 65, 131] {
         let (cosines, teacher) = (Mat::random(m, m, 46), Mat::random(m, m, 47));
-        for (geometry, diversity) in [(0.8f32, 0.3f32), (0.0, 1.0), (1.0, 0.0)] {
+        for (geometry, diversity, sharpness) in
+            [(0.8f32, 0.3f32, 0.0f32), (0.0, 1.0, 2.0), (1.0, 0.0, 16.0), (0.7, 0.2, 3.0)]
+        {
+            let settings = GramLoss { geometry, diversity, sharpness };
             let (mut c, mut losses) = (cosines.tensor(), rubbish(m, 2));
-            gram_loss(&cpu(), &mut c, &teacher.tensor(), geometry, diversity, &mut losses).unwrap();
-            agree("losses of gram_loss", &losses, &formulas::gram_losses(&cosines, &teacher));
-            let scale = (m * m) as f64;
-            let want = formulas::gram_grad(&cosines, &teacher, geometry.into(), diversity.into());
+            gram_loss(&cpu(), &mut c, &teacher.tensor(), settings, &mut losses).unwrap();
+            let sharpness = f64::from(sharpness);
+            let want = formulas::gram_losses(&cosines, &teacher, sharpness);
+            agree("losses of gram_loss", &losses, &want);
+            let weights = [geometry.into(), diversity.into()];
+            let want = formulas::gram_grad(&cosines, &teacher, weights, sharpness);
+            let scale = m as f64;
             let got = Mat::of(&c).map(|v| v * scale);
             compare("gram_loss", &got, &want.map(|v| v * scale), TOLERANCE).unwrap();
         }
@@ -555,7 +561,8 @@ fn wrong_shapes_are_refused_by_losses_optimiser_and_packing() {
     });
     refuse_each("gram_loss", &[(3, 3), (3, 3), (3, 2)], &[], |t| {
         let [cosines, teacher, losses] = t else { unreachable!() };
-        gram_loss(d, cosines, teacher, 1.0, 1.0, losses)
+        let settings = GramLoss { geometry: 1.0, diversity: 1.0, sharpness: 1.0 };
+        gram_loss(d, cosines, teacher, settings, losses)
     });
     // Any x has a norm.
     refuse_each("squared_norm", &[(3, 4), (1, 1)], &[(0, 1, 0), (0, 0, 1)], |t| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use lnsp::Matrix;
-use lnsp::arch::Arch;
+use lnsp::arch::{Activation, Arch, Variant};
 use lnsp::device::Device;
 use lnsp::error::Error;
 use lnsp::experiment::{EvalOptions, Evaluation, Kind, Outcome, VectorSet, evaluate};
@@ -55,7 +55,9 @@ fn small(rows: usize, width: usize, phase: f32) -> Matrix {
 #[test]
 fn an_untrained_spectral_student_is_pca() {
     let (fit, on) = (vectors(TRAINING, 20_000), vectors(HELD_OUT, 3_000));
-    let student = untrained(&Arch::family_b(512).unwrap(), &fit);
+    // Of relu, which has no norm coordinate.
+    let relu = Arch::new(vec![384, 512, 192, 512, 384], Activation::Relu, Variant::Plain).unwrap();
+    let student = untrained(&relu, &fit);
     let found = run(&student, &fit, &on, &few(200));
     let row = |name: &str| found.rows.iter().find(|row| row.name == name).expect(name);
     let (own, pca) = (row("student, f32"), row("PCA-192, uncentred, f32"));
@@ -238,6 +240,15 @@ fn write_vectors(path: &Path, vectors: &Matrix) {
     let mut writer = files::create(path, vectors.cols(), &Default::default()).unwrap();
     writer.write(vectors).unwrap();
     writer.finish().unwrap();
+}
+
+#[test]
+fn an_untrained_spectral_student_of_gelu_is_better_than_pca() {
+    let (fit, on) = (vectors(TRAINING, 20_000), vectors(HELD_OUT, 3_000));
+    let found = run(&untrained(&Arch::family_b(384).unwrap(), &fit), &fit, &on, &few(200));
+    let own = found.rows.iter().find(|row| row.name == "student, f32").unwrap();
+    assert!(own.to_pca.unwrap().low > 0.001, "{own:?}");
+    assert!(own.spearman.unwrap() > 0.985, "{own:?}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use lnsp::kernels::attention::attention;
 use lnsp::kernels::attention_grad::attention_grad;
 use lnsp::kernels::column_sum::column_sum;
 use lnsp::kernels::cosine_loss::cosine_loss;
-use lnsp::kernels::gram_loss::gram_loss;
+use lnsp::kernels::gram_loss::{GramLoss, gram_loss};
 use lnsp::kernels::layer_norm::layer_norm;
 use lnsp::kernels::layer_norm_grad::layer_norm_grad;
 use lnsp::kernels::layer_norm_grad_parameters::layer_norm_grad_parameters;
@@ -301,7 +301,8 @@ fn gram_losses() {
             let mut cosines = random(device, m, m, 46);
             let wanted = random(device, m, m, 47);
             let mut losses = random(device, m, 2, 48);
-            gram_loss(device, &mut cosines, &wanted, 0.8, 0.3, &mut losses).unwrap();
+            let settings = GramLoss { geometry: 0.8, diversity: 0.3, sharpness: 5.0 };
+            gram_loss(device, &mut cosines, &wanted, settings, &mut losses).unwrap();
             vec![cosines, losses]
         });
     }

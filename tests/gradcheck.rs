@@ -13,7 +13,7 @@ use lnsp::kernels::attention::attention;
 use lnsp::kernels::attention_grad::attention_grad;
 use lnsp::kernels::column_sum::column_sum;
 use lnsp::kernels::cosine_loss::cosine_loss;
-use lnsp::kernels::gram_loss::gram_loss;
+use lnsp::kernels::gram_loss::{GramLoss, gram_loss};
 use lnsp::kernels::layer_norm::layer_norm;
 use lnsp::kernels::layer_norm_grad::layer_norm_grad;
 use lnsp::kernels::layer_norm_grad_parameters::layer_norm_grad_parameters;
@@ -247,7 +247,9 @@ fn losses_of_the_output_after_a_layer() {
 
 #[test]
 fn gram_loss_after_unit_rows() {
-    for (geometry, diversity) in [(0.75, 0.5), (1.0, 0.0), (0.0, 1.0)] {
+    for (geometry, diversity, sharpness) in
+        [(0.75, 0.5, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 4.0), (0.75, 0.5, 4.0)]
+    {
         let p = layer(5, 3, 4);
         let unit = formulas::normalized(&Mat::random(5, 6, 8));
         let teacher = formulas::linear(&unit, &unit, None);
@@ -256,14 +258,20 @@ fn gram_loss_after_unit_rows() {
         normalize_rows(&cpu(), &z, &mut y, &mut norms).unwrap();
         let (mut cosines, mut losses) = (zeros(5, 5), zeros(5, 2));
         linear(&cpu(), &y, &y, None, Epilogue::Linear, &mut cosines).unwrap();
-        let (g, d) = (geometry as f32, diversity as f32);
-        gram_loss(&cpu(), &mut cosines, &teacher.tensor(), g, d, &mut losses).unwrap();
-        linear_grad_input(&cpu(), &cosines, &y, false, &mut dy).unwrap();
+        let settings = GramLoss {
+            geometry: geometry as f32,
+            diversity: diversity as f32,
+            sharpness: sharpness as f32,
+        };
+        gram_loss(&cpu(), &mut cosines, &teacher.tensor(), settings, &mut losses).unwrap();
+        linear_grad_weight(&cpu(), &cosines, &y, &mut dy).unwrap();
+        linear_grad_input(&cpu(), &cosines, &y, true, &mut dy).unwrap();
         let mut dz = zeros_like(&z);
         normalize_rows_grad(&cpu(), &y, &norms, &dy, &mut dz).unwrap();
         let loss = |p: &[Mat]| {
             let unit = formulas::normalized(&before(p));
-            let losses = formulas::gram_losses(&formulas::linear(&unit, &unit, None), &teacher);
+            let cosines = formulas::linear(&unit, &unit, None);
+            let losses = formulas::gram_losses(&cosines, &teacher, sharpness);
             let total = |row: &[f64]| geometry * row[0] + diversity * row[1];
             (0..5).map(|r| total(losses.row(r)) / 5.0).sum()
         };
@@ -314,8 +322,10 @@ const STUDENT_FLOOR: f64 = 4e-5;
 /// Of the largest gradient of a parameter.
 const STUDENT_TOLERANCE: f64 = 5e-4;
 
-const ALL: Objective = Objective { alignment: 1.0, geometry: 3.0, mse: 2.0, diversity: 0.5 };
-const NONE: Objective = Objective { alignment: 0.0, geometry: 0.0, mse: 0.0, diversity: 0.0 };
+const ALL: Objective =
+    Objective { alignment: 1.0, geometry: 3.0, mse: 2.0, diversity: 0.5, temperature: 0.5 };
+const NONE: Objective =
+    Objective { alignment: 0.0, geometry: 0.0, mse: 0.0, diversity: 0.0, temperature: 0.0 };
 
 fn objectives() -> [(&'static str, Objective); 5] {
     [

@@ -10,7 +10,7 @@ use crate::student::Init;
 use crate::train::TrainConfig;
 
 /// Flag, of the name of its field of [`TrainConfig`], what its value is called, and what it does.
-pub(super) const FLAGS: [(&str, &str, &str); 15] = [
+pub(super) const FLAGS: [(&str, &str, &str); 16] = [
     ("epochs", "N", "Passes over the vectors; the learning rate falls over all of them"),
     (
         "batch",
@@ -45,6 +45,12 @@ pub(super) const FLAGS: [(&str, &str, &str); 15] = [
         "Weight of the Gram loss; latents keep the cosines between vectors, and so the neighbours",
     ),
     (
+        "geometry-temperature",
+        "T",
+        "Temperature of the softmax that weighs a row's pairs in the Gram loss: the lower, the more \
+         the nearest count; 0: all alike",
+    ),
+    (
         "mse-weight",
         "W",
         "Weight of the mean squared error; the output comes to the teacher's length, too",
@@ -57,7 +63,7 @@ pub(super) const FLAGS: [(&str, &str, &str); 15] = [
     (
         "init",
         "START",
-        "Start: spectral (a copy of uncentred PCA of the vectors) or random (always so for sn727)",
+        "Start: spectral (from uncentred PCA of the vectors) or random (always so for sn727)",
     ),
     ("seed", "N", "Seed of the start, the validation rows and the order of the vectors"),
     (
@@ -125,23 +131,22 @@ pub(super) fn shown(value: &Value) -> String {
 impl clap::Args for Settings {
     fn augment_args(command: Command) -> Command {
         let defaults = TrainConfig::default().fields();
-        let narrow = Arch::family_b(TEACHER_WIDTH / 2).expect("a width of family B");
-        let narrow = TrainConfig::suited_to(&narrow, Some(Init::Spectral)).fields();
+        let arch = Arch::family_b(TEACHER_WIDTH).expect("a width of family B");
+        let random = TrainConfig::suited_to(&arch, Some(Init::Random)).fields();
         FLAGS.into_iter().fold(command, |command, (flag, value_name, help)| {
             let default = &defaults[&field(flag)];
-            let arg = Arg::new(flag)
-                .long(flag)
-                .value_name(value_name)
-                .allow_negative_numbers(true)
-                .help(match &narrow[&field(flag)] {
-                    same if same == default => format!("{help} [default: {}]", shown(default)),
-                    other => format!(
-                        "{help} [default: {}; from a spectral start with hidden layers narrower \
-                         than twice the latent {}]",
-                        shown(default),
-                        shown(other)
-                    ),
-                });
+            let arg =
+                Arg::new(flag).long(flag).value_name(value_name).allow_negative_numbers(true).help(
+                    match &random[&field(flag)] {
+                        same if same == default => format!("{help} [default: {}]", shown(default)),
+                        _ if flag == "init" => format!("{help} [default: {}]", shown(default)),
+                        other => format!(
+                            "{help} [default: {}; from a random start {}]",
+                            shown(default),
+                            shown(other)
+                        ),
+                    },
+                );
             command.arg(match default {
                 Value::String(_) => arg.value_parser(start),
                 Value::Number(n) if n.is_f64() => arg.value_parser(decimal),

@@ -244,7 +244,7 @@ pub(super) fn begin(
     vectors: &Loaded,
 ) -> anyhow::Result<Trainer> {
     ui.status(&match config.init {
-        Init::Spectral => format!("{arch}, starting as PCA of the vectors"),
+        Init::Spectral => format!("{arch}, starting from PCA of the vectors"),
         Init::Random => format!("{arch}, starting from random numbers"),
     });
     block_on(Trainer::new(device, arch, config, vectors.rows.clone()))

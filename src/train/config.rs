@@ -27,8 +27,12 @@ pub struct TrainConfig {
     pub clip_norm: f32,
     /// Weight of 1 − cosine(output, teacher).
     pub alignment_weight: f32,
-    /// Weight of the mean squared difference between the latents' cosines and the teacher's.
+    /// Weight of the variance, over the pairs of a row, of the difference between the latents'
+    /// cosines and the teacher's.
     pub geometry_weight: f32,
+    /// Temperature τ of the softmax of the teacher's cosines that weighs those pairs; zero for
+    /// all pairs alike.
+    pub geometry_temperature: f32,
     /// Weight of the mean squared error of the output.
     pub mse_weight: f32,
     /// Weight of the mean squared cosine between latents of different rows.
@@ -49,13 +53,14 @@ impl Default for TrainConfig {
         Self {
             epochs: 20,
             batch: 256,
-            learning_rate: PAIRED_RATE,
+            learning_rate: SPECTRAL_RATE,
             final_learning_rate: 0.01,
             warmup: 0.05,
             weight_decay: 0.0,
             clip_norm: 1.0,
             alignment_weight: 1.0,
-            geometry_weight: 20.0,
+            geometry_weight: NEAR_WEIGHT,
+            geometry_temperature: NEAR_TEMPERATURE,
             mse_weight: 0.0,
             diversity_weight: 0.0,
             init: Init::Spectral,
@@ -66,32 +71,41 @@ impl Default for TrainConfig {
     }
 }
 
-/// Learning rate where the start carries every latent coordinate by a pair of units, or is random.
-const PAIRED_RATE: f32 = 2e-3;
-/// Hidden width up to which that rate holds. AdamW moves every weight by about the rate, so the sum
-/// over a wider layer moves by more: beyond, the rate falls as the width grows (Yang and others,
-/// "Tensor Programs V", 2022).
-const PAIRED_WIDTH: usize = 512;
-/// Learning rate where some coordinates ride on a shifted unit: each of its weights is multiplied
-/// by that shift, and at the higher rate training loses what the start gave.
-const SHIFTED_RATE: f32 = 1e-4;
+/// Learning rate from a spectral start: a higher one loses what the start gave.
+const SPECTRAL_RATE: f32 = 1e-4;
+/// Learning rate from random numbers.
+const RANDOM_RATE: f32 = 2e-3;
+/// Hidden width up to which those rates hold. AdamW moves every weight by about the rate, so the
+/// sum over a wider layer moves by more: beyond, the rate falls as the width grows (Yang and
+/// others, "Tensor Programs V", 2022).
+const RATE_WIDTH: usize = 512;
+/// Weight and temperature of the geometry loss from a spectral start, where only near neighbours
+/// are left to be mended.
+const NEAR_WEIGHT: f32 = 100.0;
+const NEAR_TEMPERATURE: f32 = 0.06;
+/// Weight of the geometry loss from random numbers, where every pair has something to teach.
+const ALL_WEIGHT: f32 = 20.0;
 
 impl TrainConfig {
-    /// The defaults for an architecture. It starts as PCA where it can, which is not promised for
-    /// `sn727`; the learning rate is lower where a spectral start has fewer than two units for
-    /// each latent coordinate, and in wide layers. `init` is the caller's wish, if there is one.
+    /// The defaults for an architecture: a spectral start where it can have one, which is not
+    /// promised for `sn727`, with rates and losses for that start and that width. `init` is the
+    /// caller's wish, if there is one.
     pub fn suited_to(arch: &Arch, init: Option<Init>) -> Self {
         let usual = if arch.variant() == Variant::Plain { Init::Spectral } else { Init::Random };
         let init = init.unwrap_or(usual);
-        let hidden = || (1..arch.layers()).filter(|i| *i != arch.latent_index());
-        let shifted = hidden().any(|i| arch.widths()[i] < 2 * arch.latent());
-        let widest = hidden().map(|i| arch.widths()[i]).max().unwrap_or(PAIRED_WIDTH);
-        let learning_rate = if init == Init::Spectral && shifted {
-            SHIFTED_RATE
-        } else {
-            PAIRED_RATE * (PAIRED_WIDTH as f32 / widest as f32).min(1.0)
+        let hidden = (1..arch.layers()).filter(|i| *i != arch.latent_index());
+        let widest = hidden.map(|i| arch.widths()[i]).max().unwrap_or(RATE_WIDTH);
+        let share = (RATE_WIDTH as f32 / widest as f32).min(1.0);
+        let base = match init {
+            Init::Spectral => Self::default(),
+            Init::Random => Self {
+                learning_rate: RANDOM_RATE,
+                geometry_weight: ALL_WEIGHT,
+                geometry_temperature: 0.0,
+                ..Self::default()
+            },
         };
-        Self { init, learning_rate, ..Self::default() }
+        Self { init, learning_rate: share * base.learning_rate, ..base }
     }
 
     /// Every setting by its name. By way of text, so that 0.0005 does not become an f64 of many
@@ -135,6 +149,7 @@ impl TrainConfig {
             ("--clip-norm", self.clip_norm, 0.0, f32::MAX),
             ("--alignment-weight", self.alignment_weight, 0.0, f32::MAX),
             ("--geometry-weight", self.geometry_weight, 0.0, f32::MAX),
+            ("--geometry-temperature", self.geometry_temperature, 0.0, f32::MAX),
             ("--mse-weight", self.mse_weight, 0.0, f32::MAX),
             ("--diversity-weight", self.diversity_weight, 0.0, f32::MAX),
         ];
@@ -196,16 +211,16 @@ mod tests {
     }
 
     #[test]
-    fn a_shifted_start_gets_the_lower_rate() {
-        let rate =
-            |s, init| TrainConfig::suited_to(&Arch::family_b(s).unwrap(), Some(init)).learning_rate;
-        assert_eq!(rate(256, Init::Spectral), SHIFTED_RATE);
-        assert_eq!(rate(384, Init::Spectral), PAIRED_RATE);
-        assert_eq!(rate(512, Init::Spectral), PAIRED_RATE);
-        assert_eq!(rate(2048, Init::Spectral), PAIRED_RATE / 4.0);
-        assert_eq!(rate(256, Init::Random), PAIRED_RATE);
+    fn rates_and_losses_go_by_start_and_width() {
+        let config = |s, init| TrainConfig::suited_to(&Arch::family_b(s).unwrap(), Some(init));
+        assert_eq!(config(256, Init::Spectral), TrainConfig::default());
+        assert_eq!(config(512, Init::Spectral).learning_rate, SPECTRAL_RATE);
+        assert_eq!(config(2048, Init::Spectral).learning_rate, SPECTRAL_RATE / 4.0);
+        let random = config(256, Init::Random);
+        assert_eq!((random.learning_rate, random.geometry_temperature), (RANDOM_RATE, 0.0));
+        assert_eq!(config(1024, Init::Random).learning_rate, RANDOM_RATE / 2.0);
         let sn727 = Arch::family_b(256).unwrap().with_variant(Variant::Sn727).unwrap();
-        assert_eq!(TrainConfig::suited_to(&sn727, None).init, Init::Random);
+        assert_eq!(TrainConfig::suited_to(&sn727, None), random);
     }
 
     #[test]
@@ -216,6 +231,7 @@ mod tests {
             TrainConfig { learning_rate: 0.0, ..Default::default() },
             TrainConfig { batch: 1, ..Default::default() },
             TrainConfig { geometry_weight: -1.0, ..Default::default() },
+            TrainConfig { geometry_temperature: f32::INFINITY, ..Default::default() },
             TrainConfig { alignment_weight: 0.0, geometry_weight: 0.0, ..Default::default() },
         ];
         for config in broken {

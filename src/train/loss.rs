@@ -6,9 +6,10 @@ use crate::device::{Device, Tensor};
 use crate::error::Result;
 use crate::kernels::column_sum::column_sum;
 use crate::kernels::cosine_loss::cosine_loss;
-use crate::kernels::gram_loss::gram_loss;
+use crate::kernels::gram_loss::{GramLoss, gram_loss};
 use crate::kernels::linear::{Epilogue, linear};
 use crate::kernels::linear_grad_input::linear_grad_input;
+use crate::kernels::linear_grad_weight::linear_grad_weight;
 use crate::kernels::mse_loss::mse_loss;
 use crate::kernels::normalize_rows::normalize_rows;
 use crate::kernels::normalize_rows_grad::normalize_rows_grad;
@@ -18,9 +19,10 @@ use crate::train::TrainConfig;
 pub(crate) const HEAD_SHARE: f32 = 0.5;
 
 /// The weights of the loss
-/// `a · mean_i(1 − cos(o_i, t_i)) + g · mean_ij((cos(z_i, z_j) − cos(t_i, t_j))²) + q · R + d · D`
+/// `a · mean_i(1 − cos(o_i, t_i)) + g · mean_i Var_j(cos(z_i, z_j) − cos(t_i, t_j)) + q · R + d · D`
 /// with `R = mean_ij((o_ij − t_ij)²)` and `D = 1/m² Σ_{i≠j} cos(z_i, z_j)²`
-/// for outputs o, latents z and teacher vectors t of a batch of m; `sn727` adds half the
+/// for outputs o, latents z and teacher vectors t of a batch of m. The variance is over `j ≠ i`
+/// with weights that are the softmax of `cos(t_i, t_j) / τ` ([`gram_loss`]). `sn727` adds half the
 /// alignment term for its extra head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
@@ -32,6 +34,8 @@ pub struct Objective {
     pub mse: f32,
     /// d
     pub diversity: f32,
+    /// τ; 0: all pairs alike.
+    pub temperature: f32,
 }
 
 /// The terms of the loss, unweighted, and the norm of its gradient.
@@ -39,7 +43,7 @@ pub struct Objective {
 pub struct Losses {
     /// Mean of 1 − cosine(output, teacher).
     pub alignment: f32,
-    /// Mean squared difference of cosines.
+    /// Weighted variance of the differences of cosines.
     pub geometry: f32,
     /// Mean squared cosine of different latents.
     pub diversity: f32,
@@ -61,7 +65,13 @@ impl Objective {
             geometry: config.geometry_weight,
             mse: config.mse_weight,
             diversity: config.diversity_weight,
+            temperature: config.geometry_temperature,
         }
+    }
+
+    fn gram(&self) -> GramLoss {
+        let sharpness = if self.temperature > 0.0 { 1.0 / self.temperature } else { 0.0 };
+        GramLoss { geometry: self.geometry, diversity: self.diversity, sharpness }
     }
 
     /// Whether the latents' cosines are needed.
@@ -215,17 +225,13 @@ impl LossRoom {
         normalize_rows(device, latents, &mut room.latents, &mut room.norms)?;
         let unit = &room.latents;
         linear(device, unit, unit, None, Epilogue::Linear, &mut room.cosines)?;
-        gram_loss(
-            device,
-            &mut room.cosines,
-            &room.teacher_cosines,
-            objective.geometry,
-            objective.diversity,
-            &mut room.losses,
-        )?;
+        let (cosines, losses) = (&mut room.cosines, &mut room.losses);
+        gram_loss(device, cosines, &room.teacher_cosines, objective.gram(), losses)?;
         let share = 1.0 / latents.rows() as f32;
         column_sum(device, &room.losses, share, false, &mut record.gram)?;
-        linear_grad_input(device, &room.cosines, unit, false, &mut room.unit_gradient)?;
+        // (Gᵀ + G) · ẑ
+        linear_grad_weight(device, &room.cosines, unit, &mut room.unit_gradient)?;
+        linear_grad_input(device, &room.cosines, unit, true, &mut room.unit_gradient)?;
         let (norms, gradient) = (&room.norms, &mut room.gradient);
         normalize_rows_grad(device, unit, norms, &room.unit_gradient, gradient)?;
         Ok(Some(&room.gradient))

@@ -299,25 +299,41 @@ pub fn squared_errors(out: &Mat, target: &Mat) -> Mat {
     Mat::from_fn(out.rows, 1, |r, _| squares.row(r).iter().sum::<f64>() / out.cols as f64)
 }
 
-/// Geometry and diversity of each row, times m.
-pub fn gram_losses(cosines: &Mat, teacher: &Mat) -> Mat {
+/// Shares of the pairs of row `r`: the softmax of `sharpness · teacher` over the others.
+fn gram_shares(teacher: &Mat, r: usize, sharpness: f64) -> Vec<f64> {
+    let power = |c: usize| one_if(r != c) * (sharpness * teacher.at(r, c)).exp();
+    let total: f64 = (0..teacher.rows).map(power).sum();
+    (0..teacher.rows).map(|c| if total > 0.0 { power(c) / total } else { 0.0 }).collect()
+}
+
+/// Each row's share of the geometry loss, the variance of the differences, and of the diversity
+/// loss, times the rows: `m × 2`.
+pub fn gram_losses(cosines: &Mat, teacher: &Mat, sharpness: f64) -> Mat {
     let m = cosines.rows;
     Mat::from_fn(m, 2, |r, which| {
-        let term = |c: usize| match which {
-            0 => (cosines.at(r, c) - teacher.at(r, c)).powi(2),
-            _ => one_if(r != c) * cosines.at(r, c).powi(2),
+        if which == 1 {
+            let square = |c: usize| one_if(r != c) * cosines.at(r, c).powi(2);
+            return (0..m).map(square).sum::<f64>() / m as f64;
+        }
+        let shares = gram_shares(teacher, r, sharpness);
+        let moment = |power: i32| -> f64 {
+            let term = |c: usize| shares[c] * (cosines.at(r, c) - teacher.at(r, c)).powi(power);
+            (0..m).map(term).sum()
         };
-        (0..m).map(term).sum::<f64>() / m as f64
+        moment(2) - moment(1).powi(2)
     })
 }
 
-/// Twice the gradient of the weighted mean of [`gram_losses`] with respect to the cosines.
-pub fn gram_grad(cosines: &Mat, teacher: &Mat, geometry: f64, diversity: f64) -> Mat {
+/// The gradient of the weighted mean of [`gram_losses`] with respect to the cosines.
+pub fn gram_grad(cosines: &Mat, teacher: &Mat, weights: [f64; 2], sharpness: f64) -> Mat {
     let m = cosines.rows;
+    let shares: Vec<_> = (0..m).map(|r| gram_shares(teacher, r, sharpness)).collect();
+    let difference = |r: usize, c: usize| cosines.at(r, c) - teacher.at(r, c);
+    let mean = |r: usize| (0..m).map(|c| shares[r][c] * difference(r, c)).sum::<f64>();
+    let means: Vec<f64> = (0..m).map(mean).collect();
     Mat::from_fn(m, m, |r, c| {
-        let value = cosines.at(r, c);
-        let of_geometry = geometry * 2.0 * (value - teacher.at(r, c));
-        let of_diversity = if r == c { 0.0 } else { diversity * 2.0 * value };
-        2.0 * (of_geometry + of_diversity) / (m * m) as f64
+        let of_geometry = weights[0] * 2.0 * shares[r][c] * (difference(r, c) - means[r]);
+        let of_diversity = one_if(r != c) * weights[1] * 2.0 * cosines.at(r, c) / m as f64;
+        (of_geometry + of_diversity) / m as f64
     })
 }

@@ -32,6 +32,7 @@ struct Case {
 struct Settings {
     align_weight: f32,
     geometry_weight: f32,
+    geometry_temperature: f32,
     mse_weight: f32,
     diversity_weight: f32,
     head_factor: f32,
@@ -79,6 +80,7 @@ impl Checker<'_> {
             geometry: settings.geometry_weight,
             mse: settings.mse_weight,
             diversity: settings.diversity_weight,
+            temperature: settings.geometry_temperature,
         };
         let new = || Step::new(self.device, &parameters, &objective, self.case.rows).unwrap();
         self.check_gradients(&arch, new());
