@@ -438,8 +438,9 @@ mod tests {
         assert!(found.codes.iter().all(|c| c.encode_ms > 0.0 && c.model_bytes > 1_000_000));
         let text = serde_json::to_string(&found).unwrap();
         assert_eq!(serde_json::from_str::<Quality>(&text).unwrap(), found);
-        let all = pollster::block_on(measure_baselines(&ruler, 192, &mut |_, _| Ok(()))).unwrap();
-        let int8 = all.codes.iter().find(|c| c.name == "teacher int8").unwrap();
+        let codes =
+            pollster::block_on(measure_baselines(&ruler, 192, &mut |_, _| Ok(()))).unwrap().codes;
+        let int8 = codes.iter().find(|c| c.name == "teacher int8").unwrap();
         assert_eq!((int8.bytes_per_vector, int8.model_bytes), (384, 8 * 384));
         let few = DataSet { held_out: all.slice_rows(0, 10), ..data };
         assert!(Ruler::new(&few, &sample, &pca, 3).is_err());
