@@ -40,7 +40,7 @@ impl Words {
 
     /// Words that it can hold as it is.
     pub(crate) fn room(&self) -> usize {
-        self.lines.capacity() * LANES
+        self.storage.len().saturating_sub(self.start)
     }
 
     /// Makes room for `len` words; what they hold is left from before, or zero.

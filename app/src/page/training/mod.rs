@@ -213,7 +213,7 @@ fn Settings(training: Training) -> impl IntoView {
     let text = move |name, default| address.text(name, default);
     let (width, epochs, rate) =
         (text("train-s", WIDTHS[0].0), text("epochs", "20"), text("rate", ""));
-    let (alignment, geometry) = (text("alignment", "1"), text("geometry", "20"));
+    let (alignment, geometry) = (text("alignment", "1"), text("geometry", ""));
     let (rows, seed) = (text("rows", ROWS[0].0), text("seed", "727"));
     let set = move |name: &'static str, default: &'static str| {
         move |event| address.set(name, &event_target_value(&event), default)
@@ -221,6 +221,7 @@ fn Settings(training: Training) -> impl IntoView {
     let arch = move || Arch::family_b(width.get().parse().unwrap_or(256)).ok();
     let suited = move || arch().map(|arch| TrainConfig::suited_to(&arch, None)).unwrap_or_default();
     let usual_rate = move || suited().learning_rate.to_string();
+    let usual_geometry = move || suited().geometry_weight.to_string();
     let problem = RwSignal::new(None::<String>);
     let start = move |_| {
         let config =
@@ -272,7 +273,10 @@ fn Settings(training: Training) -> impl IntoView {
                     placeholder=usual_rate on:change=set("rate", "") />
             </label>
             {number("alignment", "1", "Weight of alignment ")}
-            {number("geometry", "20", "Weight of geometry ")}
+            <label>"Weight of geometry "
+                <input type="number" min="0" step="any" prop:value=geometry
+                    placeholder=usual_geometry on:change=set("geometry", "") />
+            </label>
             {number("seed", "727", "Seed ")}
             <button type="button" id="start" class="first" disabled=busy on:click=start>"Train"</button>
         </form>
@@ -280,7 +284,7 @@ fn Settings(training: Training) -> impl IntoView {
             {format!(
                 "The bundled vectors are a download of {} MB, which this browser keeps. A training \
                  needs {FEWEST} vectors or more; 500 of them, a fifth at most, are set aside to \
-                 measure on. PCA, the start and the line to beat, is fitted on all of them, those \
+                 measure on. PCA, from which a student starts and which it is to beat, is fitted on all of them, those \
                  set aside too, so the line stands a little too high: lnsp eval measures on \
                  vectors that neither has seen.",
                 decimal(BUNDLED_BYTES as f64 / 1e6, 1)
@@ -290,7 +294,8 @@ fn Settings(training: Training) -> impl IntoView {
     }
 }
 
-/// The settings that were chosen: epochs, learning rate (the suited one if empty), weights, seed.
+/// The settings that were chosen: epochs, learning rate, weights of alignment and geometry, seed.
+/// An empty rate or weight of geometry is the suited one.
 fn config(base: TrainConfig, texts: [String; 5]) -> Result<TrainConfig, String> {
     let [epochs, rate, alignment, geometry, seed] = texts;
     let read = |name: &str, text: &str| -> Result<f32, String> {
@@ -304,14 +309,15 @@ fn config(base: TrainConfig, texts: [String; 5]) -> Result<TrainConfig, String> 
     if epochs == 0 || epochs > 10_000 {
         return Err("epochs: choose 1 to 10,000".into());
     }
+    let or_suited = |name: &str, text: &str, suited: f32| match text {
+        "" => Ok(suited),
+        text => read(name, text),
+    };
     Ok(TrainConfig {
         epochs: epochs as u32,
-        learning_rate: match rate.as_str() {
-            "" => base.learning_rate,
-            text => read("learning rate", text)?,
-        },
+        learning_rate: or_suited("learning rate", &rate, base.learning_rate)?,
         alignment_weight: read("weight of alignment", &alignment)?,
-        geometry_weight: read("weight of geometry", &geometry)?,
+        geometry_weight: or_suited("weight of geometry", &geometry, base.geometry_weight)?,
         // Numbers of the page are exact to 2⁵³.
         seed: whole("seed", &seed)?.min(1 << 53),
         ..base
@@ -486,6 +492,8 @@ mod tests {
         let read = config(base.clone(), texts(["3", "", "1", "0", "9"])).unwrap();
         assert_eq!((read.epochs, read.learning_rate, read.geometry_weight), (3, 0.5, 0.0));
         assert_eq!(read.seed, 9);
+        let read = config(base.clone(), texts(["3", "", "1", "", "9"])).unwrap();
+        assert_eq!(read.geometry_weight, base.geometry_weight);
         for wrong in
             [["0", "", "1", "1", "1"], ["1", "x", "1", "1", "1"], ["1", "", "1", "1", "-1"]]
         {
