@@ -7,7 +7,7 @@ use js_sys::ArrayBuffer;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use lnsp::device::DeviceChoice;
-use lnsp::experiment::claims::{Finding, Method, Standing, counted, method};
+use lnsp::experiment::claims::{Finding, GROUPS, Method, Standing, counted, method};
 use lnsp::note::{CLAIMS, Claim, Place};
 use lnsp::number::decimal;
 use wasm_bindgen::JsCast;
@@ -33,18 +33,6 @@ const MOST_VECTORS: usize = 2000;
 
 /// What was found, by the claim's name.
 type Findings = Named<Finding>;
-
-/// The claims by what they are about.
-const GROUPS: [(&str, &[&str]); 5] = [
-    ("Speed", &["inference-", "law-latency", "full-attention", "mobile"]),
-    ("Size", &["transformer-layer", "gpt", "parameters-", "sn727-size", "l3-cache"]),
-    ("Training", &["training-", "sn727-memory", "law-memory", "sn727-stability"]),
-    (
-        "Which size to take",
-        &["next-step", "sweet-spot", "maximum", "goldilocks", "ceiling", "special"],
-    ),
-    ("Score and strategy", &["sn727-score", "phase-", "tune-"]),
-];
 
 /// The view.
 #[component]
@@ -223,7 +211,18 @@ fn title(claim: &Claim) -> String {
     let s = claim.width.unwrap_or_default();
     let figure = claim.figure.map(short).unwrap_or_default();
     let kind = claim.id.trim_end_matches(|c: char| c.is_ascii_digit());
-    match kind {
+    match if matches!(claim.id, "next-step-320" | "sweet-spot-256") { claim.id } else { kind } {
+        "inference-ratings-a" => "Family A: the wider, the slower, as rated".into(),
+        "inference-ratings-b" => "Family B: the wider, the slower, as rated".into(),
+        "tune-20k" => "20,000 vectors suffice to tune the training".into(),
+        "next-step-320" => format!("S = {s} keeps a little more than S = 256"),
+        "next-step-quality" => "The wider the student, the more it keeps".into(),
+        "maximum-beyond" => "Beyond S = 1024 is for research, or where cost is no matter".into(),
+        "parameters-tables" => "The parameters that the tables give".into(),
+        "parameters-sizes" => "The sizes in MB that the tables give".into(),
+        "parameters-formula" => "A formula for the parameters of family B".into(),
+        "law-memory-tables" => "The memory in training that the tables give".into(),
+        "sweet-spot-256" => format!("S = {s} is likely the best for its author's use"),
         "inference-" => format!("One vector takes {figure} ms at S = {s}"),
         "training-memory-" => format!("Training at S = {s} takes {figure} MB of memory"),
         "training-time-20k" => format!("Training on 20,000 vectors takes {figure} minutes"),

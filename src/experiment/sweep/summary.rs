@@ -182,8 +182,8 @@ mod tests {
             record(256, 0.5, 1, 0.70),
             record(256, 0.5, 2, 0.72),
             record(256, 1.0, 1, 0.75),
-            record(512, 1.0, 1, 0.75),
-            Record { validation: None, training: None, ..record(512, 0.1, 1, 0.0) },
+            record(1024, 1.0, 1, 0.75),
+            Record { validation: None, training: None, ..record(1024, 0.1, 1, 0.0) },
         ]
     }
 
