@@ -1,7 +1,8 @@
 // gram_loss: for every row of the cosines C of a batch, its share of the geometry loss
 // Σ_j p_j (d_j − Σ p d)² with d = C − T and p the softmax of sharpness · T over the other rows, and
 // of the diversity loss Σ_others C² / m; the cosines are replaced by the gradient
-// geometry · p · (d − Σ p d) + diversity · C, zero at the row's own place.
+// geometry · p · (d − Σ p d) + diversity · C, zero at the row's own place. At a sharpness of zero
+// the mean Σ p d is left out.
 //
 // cosines and wanted are rows × m of the m × m matrices, losses rows × 2. One workgroup of 64
 // threads a row, three passes over it: the nearest, so that no exponential overflows; the sums
@@ -66,7 +67,7 @@ fn main(
     let totals = reduce_sum(lane, sums);
     // A batch of one has no others.
     let scale = select(0.0, 1.0 / totals.x, totals.x > 0.0);
-    let mean = totals.y * scale;
+    let mean = select(0.0, totals.y * scale, params.sharpness > 0.0);
 
     var shares = vec4(0.0);
     for (var i = lane; i < params.m; i += LANES) {

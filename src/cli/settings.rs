@@ -48,7 +48,7 @@ pub(super) const FLAGS: [(&str, &str, &str); 16] = [
         "geometry-temperature",
         "T",
         "Temperature of the softmax that weighs a row's pairs in the Gram loss: the lower, the more \
-         the nearest count; 0: all alike",
+         the nearest count; 0: the mean square over all pairs",
     ),
     (
         "mse-weight",

@@ -14,7 +14,8 @@ pub struct GramLoss {
     pub geometry: f32,
     /// Weight of the diversity loss.
     pub diversity: f32,
-    /// 1 / τ: how much more the pairs count that are near in the teacher; 0: all alike.
+    /// 1 / τ: how much more the pairs count that are near in the teacher. 0: all alike, and by the
+    /// square of their difference itself.
     pub sharpness: f32,
 }
 
@@ -22,8 +23,9 @@ pub struct GramLoss {
 ///
 /// Geometry: the mean over the rows i of `Σ_j p_ij (d_ij − d̄_i)²` with `d = C − T`,
 /// `d̄_i = Σ_j p_ij d_ij` and `p_i` the softmax of `T_ij / τ` over `j ≠ i`: a variance, since what
-/// is added to all cosines of a row leaves the order of its neighbours as it is. Diversity:
-/// `1/m² Σ_{i≠j} C_ij²`.
+/// is added to all cosines of a row leaves the order of its neighbours as it is. Without a
+/// temperature (sharpness 0) `p_i` is even and `d̄_i` is nought: the mean squared difference, which
+/// has more to teach to latents that are far from right. Diversity: `1/m² Σ_{i≠j} C_ij²`.
 ///
 /// `losses` (`m × 2`) receives each row's share times m, so that its column means are the two
 /// losses. `cosines` is replaced by the gradient G of the weighted sum with respect to C, with
@@ -135,12 +137,7 @@ fn row_shares(teacher: &[f32], own: usize, sharpness: f32, shares: &mut [f32]) {
 /// Losses of one row, and the gradient in place of its cosines; its own cosine is zero.
 #[inline(always)]
 fn row(c: &mut [f32], differences: &[f32], shares: &[f32], settings: GramLoss, loss: &mut [f32]) {
-    let [mean] = sums(
-        differences,
-        shares,
-        #[inline(always)]
-        |d, share| [share * d],
-    );
+    let mean = if settings.sharpness > 0.0 { dot(differences, shares) } else { 0.0 };
     let [variance] = sums(
         differences,
         shares,

@@ -31,7 +31,7 @@ pub struct TrainConfig {
     /// cosines and the teacher's.
     pub geometry_weight: f32,
     /// Temperature τ of the softmax of the teacher's cosines that weighs those pairs; zero for
-    /// all pairs alike.
+    /// the mean square over all pairs alike.
     pub geometry_temperature: f32,
     /// Weight of the mean squared error of the output.
     pub mse_weight: f32,

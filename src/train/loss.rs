@@ -22,8 +22,8 @@ pub(crate) const HEAD_SHARE: f32 = 0.5;
 /// `a · mean_i(1 − cos(o_i, t_i)) + g · mean_i Var_j(cos(z_i, z_j) − cos(t_i, t_j)) + q · R + d · D`
 /// with `R = mean_ij((o_ij − t_ij)²)` and `D = 1/m² Σ_{i≠j} cos(z_i, z_j)²`
 /// for outputs o, latents z and teacher vectors t of a batch of m. The variance is over `j ≠ i`
-/// with weights that are the softmax of `cos(t_i, t_j) / τ` ([`gram_loss`]). `sn727` adds half the
-/// alignment term for its extra head.
+/// with weights that are the softmax of `cos(t_i, t_j) / τ`; without a τ it is the mean square
+/// ([`gram_loss`]). `sn727` adds half the alignment term for its extra head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     /// a
@@ -34,7 +34,7 @@ pub struct Objective {
     pub mse: f32,
     /// d
     pub diversity: f32,
-    /// τ; 0: all pairs alike.
+    /// τ; 0: none, the mean square over all pairs.
     pub temperature: f32,
 }
 

@@ -320,7 +320,7 @@ pub fn gram_losses(cosines: &Mat, teacher: &Mat, sharpness: f64) -> Mat {
             let term = |c: usize| shares[c] * (cosines.at(r, c) - teacher.at(r, c)).powi(power);
             (0..m).map(term).sum()
         };
-        moment(2) - moment(1).powi(2)
+        moment(2) - one_if(sharpness > 0.0) * moment(1).powi(2)
     })
 }
 
@@ -329,7 +329,10 @@ pub fn gram_grad(cosines: &Mat, teacher: &Mat, weights: [f64; 2], sharpness: f64
     let m = cosines.rows;
     let shares: Vec<_> = (0..m).map(|r| gram_shares(teacher, r, sharpness)).collect();
     let difference = |r: usize, c: usize| cosines.at(r, c) - teacher.at(r, c);
-    let mean = |r: usize| (0..m).map(|c| shares[r][c] * difference(r, c)).sum::<f64>();
+    let mean = |r: usize| {
+        let sum: f64 = (0..m).map(|c| shares[r][c] * difference(r, c)).sum();
+        one_if(sharpness > 0.0) * sum
+    };
     let means: Vec<f64> = (0..m).map(mean).collect();
     Mat::from_fn(m, m, |r, c| {
         let of_geometry = weights[0] * 2.0 * shares[r][c] * (difference(r, c) - means[r]);
