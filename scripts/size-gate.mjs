@@ -18,7 +18,7 @@ const KB = 1000;
 /** Part, goal and limit (null: asked for by the visitor, shown only), the names of its files. */
 const PARTS = [
   ['worker with the core', 300 * KB, 300 * KB, /^worker[^/]*\.(js|wasm)$/],
-  ['trainer, with the teacher', 380 * KB, 370 * KB, /^trainer[^/]*\.(js|wasm)$/],
+  ['trainer, with the teacher', 370 * KB, 380 * KB, /^trainer[^/]*\.(js|wasm)$/],
   ...['sizes', 'try', 'train', 'claims'].map((view) => [
     `view ${view}`,
     130 * KB,
