@@ -209,6 +209,8 @@ fn bad_input_is_one_line_that_says_what_to_do() {
     let out = place.folder.path().join("other");
     let args = ["note", "--rows", "B-256", "--vectors", word(&few), "--out", word(&out)];
     refuse(&args, 1, &["--vectors", "too few"]);
+    // Results of vectors that could not be used would refuse better ones.
+    assert!(!out.join("results.jsonl").exists());
     let unknown = run(&["note", "--rows", "B-257"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("B-256"), "{}", text(&unknown.stderr));

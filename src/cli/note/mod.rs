@@ -115,6 +115,8 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let cache = cache_bytes(args.cache)?;
     let whole = args.rows.is_empty() && args.family.is_none();
     let machine = Machine::look();
+    // Before the results' file, which would remember vectors that cannot be read.
+    let sets = Sets::read(ui, args.vectors.as_deref(), args.held_out.as_deref(), &args.read)?;
     // One device for the whole run, by the width in the middle of the tables.
     let device = super::device::open_device(ui, 1024)?;
     let job = job(args, &settings, &device, &machine);
@@ -128,7 +130,6 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         let (done, path) = (count(entries.len() as u64), journal.path().display());
         ui.status(&format!("going on from {path}: {done} results are there"));
     }
-    let sets = Sets::read(ui, args.vectors.as_deref(), args.held_out.as_deref(), &args.read)?;
     let all: Vec<Stage> = stages(&rows, &sets, whole);
     work(ui, &all, (&sets, &device, &settings), &mut journal, &mut run)
         .map_err(|cause| stopped(cause, args))?;
