@@ -128,12 +128,13 @@ fn edges(levels: &[f64]) -> Vec<f64> {
     std::iter::once(0.0).chain(middle).chain(std::iter::once(TAIL)).collect()
 }
 
-fn density(x: f64) -> f64 {
+/// The unit Gaussian's density.
+pub(super) fn density(x: f64) -> f64 {
     (-x * x / 2.0).exp() / (2.0 * PI).sqrt()
 }
 
 /// `∫ density` over `a..b` by Gauss–Legendre with five points on panels of at most 1/2.
-fn mass(a: f64, b: f64) -> f64 {
+pub(super) fn mass(a: f64, b: f64) -> f64 {
     let root = (10.0f64 / 7.0).sqrt();
     let (inner, outer) = ((5.0 - 2.0 * root).sqrt() / 3.0, (5.0 + 2.0 * root).sqrt() / 3.0);
     let more = 13.0 * 70.0f64.sqrt();

@@ -14,6 +14,7 @@ mod projected;
 mod rotated;
 mod storage;
 mod transform;
+mod trellis;
 
 pub use baselines::{TRANSFORM_BYTES, baselines};
 pub use fitted::Fitted;
@@ -22,6 +23,7 @@ pub use projected::Projected;
 pub use rotated::RotatedBits;
 pub use storage::{Int8Range, Storage};
 pub use transform::{PcaTransform, TransformBasis};
+pub use trellis::{TrellisCode, TrellisLayout};
 
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;

@@ -67,7 +67,7 @@ impl PcaTransform {
                 format!("{bytes} bytes a vector is not possible here; choose 1 to {most}"),
             ));
         }
-        let bits = allocate(&basis.deviations, 8 * bytes);
+        let bits = allocate(&basis.deviations, 8 * bytes, &distortions());
         Ok(Self { basis: basis.clone(), bits, bytes })
     }
 
@@ -78,14 +78,12 @@ impl PcaTransform {
 }
 
 /// Gives `budget` bits one by one, each to the coordinate whose next bit removes most squared
-/// error, the first of equals. Since each further bit removes less, this is the best division.
-fn allocate(deviations: &[f32], budget: usize) -> Vec<u8> {
-    let gain = |deviation: f32, bits: u8| {
-        if bits == MAX_BITS {
-            return -1.0;
-        }
-        let removed = gaussian_levels(bits).distortion() - gaussian_levels(bits + 1).distortion();
-        f64::from(deviation).powi(2) * removed
+/// error, the first of equals; `distortions` are those of a unit Gaussian with 0, 1, … bits. Since
+/// each further bit removes less, this is the best division.
+pub(super) fn allocate(deviations: &[f32], budget: usize, distortions: &[f64]) -> Vec<u8> {
+    let gain = |deviation: f32, bits: u8| match distortions.get(usize::from(bits)..) {
+        Some([now, next, ..]) => f64::from(deviation).powi(2) * (now - next),
+        _ => -1.0,
     };
     let mut bits = vec![0u8; deviations.len()];
     let mut gains: Vec<f64> = deviations.iter().map(|d| gain(*d, 0)).collect();
@@ -96,6 +94,11 @@ fn allocate(deviations: &[f32], budget: usize) -> Vec<u8> {
         gains[best] = gain(deviations[best], bits[best]);
     }
     bits
+}
+
+/// Mean squared errors of Lloyd–Max levels on a unit Gaussian.
+fn distortions() -> Vec<f64> {
+    (0..=MAX_BITS).map(|bits| gaussian_levels(bits).distortion()).collect()
 }
 
 impl Code for PcaTransform {
@@ -174,7 +177,7 @@ mod tests {
             deviations.iter().zip(bits).map(one).sum()
         };
         for budget in [0, 1, 5, 16, 40, 56] {
-            let bits = allocate(&deviations, budget);
+            let bits = allocate(&deviations, budget, &distortions());
             assert_eq!(bits.iter().map(|b| usize::from(*b)).sum::<usize>(), budget);
             assert!(bits.iter().all(|b| *b <= MAX_BITS));
             let best = error(&bits);
