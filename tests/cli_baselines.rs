@@ -17,7 +17,7 @@ fn writes_what_the_page_reads() {
     write(&at("v.npy"), &vectors(300, 20, 5));
     let arch: Arch = "20-14-7-11-20".parse().unwrap();
     let parameters = Parameters::random(&arch, 9);
-    let file = StudentFile { info: StudentInfo::new(&arch), parameters };
+    let file = StudentFile { info: StudentInfo::new(&arch), parameters, code: None };
     std::fs::write(at("small.safetensors"), file.to_bytes().unwrap()).unwrap();
     let (train, student, out) = (at("v.npy"), at("small.safetensors"), at("b.safetensors"));
     let (train, student, out) = (word(&train), word(&student), word(&out));
@@ -45,7 +45,7 @@ fn a_student_of_other_vectors_is_refused_and_nothing_is_left() {
     write(&at("v.npy"), &vectors(50, 12, 5));
     let arch: Arch = "20-14-7-11-20".parse().unwrap();
     let parameters = Parameters::random(&arch, 9);
-    let file = StudentFile { info: StudentInfo::new(&arch), parameters };
+    let file = StudentFile { info: StudentInfo::new(&arch), parameters, code: None };
     std::fs::write(at("s.safetensors"), file.to_bytes().unwrap()).unwrap();
     let (train, student, out) = (at("v.npy"), at("s.safetensors"), at("b.safetensors"));
     let (train, student, out) = (word(&train), word(&student), word(&out));

@@ -22,7 +22,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let arch: Arch = "20-14-7-11-20".parse().unwrap();
         let parameters = Parameters::random(&arch, 9);
-        let file = StudentFile { info: StudentInfo::new(&arch), parameters };
+        let file = StudentFile { info: StudentInfo::new(&arch), parameters, code: None };
         let student = folder.path().join("s.safetensors");
         std::fs::write(&student, file.to_bytes().unwrap()).unwrap();
         Self { _folder: folder, student, parameters: file.parameters }

@@ -16,8 +16,11 @@ fn students_and_teachers_become_smaller() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let arch: Arch = "20-64-7-64-20".parse().unwrap();
-    let file =
-        StudentFile { info: StudentInfo::new(&arch), parameters: Parameters::random(&arch, 9) };
+    let file = StudentFile {
+        info: StudentInfo::new(&arch),
+        parameters: Parameters::random(&arch, 9),
+        code: None,
+    };
     std::fs::write(at("s.safetensors"), file.to_bytes().unwrap()).unwrap();
     std::fs::write(at("t.safetensors"), small_bert::file()).unwrap();
     for (kind, name) in [("student", "s.safetensors"), ("teacher", "t.safetensors")] {

@@ -28,7 +28,7 @@ impl Place {
         let mut info = StudentInfo::new(&arch);
         info.teacher = "teacher".into();
         let parameters = Parameters::spectral(&arch, &pca, 1).unwrap();
-        let student = StudentFile { parameters, info };
+        let student = StudentFile { parameters, info, code: None };
         std::fs::write(place.at("student.safetensors"), student.to_bytes().unwrap()).unwrap();
         write(&place.at("fit.npy"), &fit);
         write(&place.at("held_out.npy"), &vectors(30, 20, 2));

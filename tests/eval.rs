@@ -30,7 +30,7 @@ fn untrained(arch: &Arch, data: &Matrix) -> StudentFile {
     let mut info = StudentInfo::new(arch);
     (info.init, info.seed) = (config.init, config.seed);
     info.training.insert("validation_rows".into(), 0.into());
-    StudentFile { parameters: start(arch, &config, data).unwrap(), info }
+    StudentFile { parameters: start(arch, &config, data).unwrap(), info, code: None }
 }
 
 fn run(student: &StudentFile, fit: &Matrix, on: &Matrix, options: &EvalOptions) -> Evaluation {
@@ -217,7 +217,11 @@ fn what_does_not_fit_is_refused_and_work_can_be_ended() {
     assert!(go(&student, &fit, &few(0), false).contains("--resamples"));
     assert_eq!(go(&student, &fit, &few(5), true), "cancelled");
     let odd: Arch = "20-12-6-12-19".parse().unwrap();
-    let odd = StudentFile { info: StudentInfo::new(&odd), parameters: Parameters::random(&odd, 0) };
+    let odd = StudentFile {
+        info: StudentInfo::new(&odd),
+        parameters: Parameters::random(&odd, 0),
+        code: None,
+    };
     assert!(go(&odd, &fit, &few(5), false).contains("cannot be compared"));
     let mut huge = student.clone();
     for value in huge.parameters.get_mut("compression.weight").unwrap().data_mut() {

@@ -386,8 +386,8 @@ impl Case {
     }
 
     fn run(&self, parameters: &Parameters, objective: &Objective) -> (Losses, Step) {
-        let mut step = Step::new(&cpu(), parameters, objective, BATCH).unwrap();
-        step.differentiate(&self.batch).unwrap();
+        let mut step = Step::new(&cpu(), parameters, objective, BATCH, None).unwrap();
+        step.differentiate(&self.batch, 0).unwrap();
         (block_on(step.read_losses()).unwrap()[0], step)
     }
 

@@ -32,7 +32,7 @@ fn student(fit: &Matrix) -> StudentFile {
     let mut info = StudentInfo::new(&arch);
     (info.init, info.seed) = (config.init, config.seed);
     info.training.insert("validation_rows".into(), 0.into());
-    StudentFile { parameters: start(&arch, &config, fit).unwrap(), info }
+    StudentFile { parameters: start(&arch, &config, fit).unwrap(), info, code: None }
 }
 
 fn options(resamples: usize) -> EvalOptions {

@@ -159,7 +159,8 @@ fn the_ledger_holds_what_the_layer_list_predicts() {
         let arch = arch.with_variant(variant).unwrap();
         let device = Device::cpu();
         let (config, start) = (TrainConfig::default(), Parameters::random(&arch, 1));
-        let step = Step::new(&device, &start, &Objective::new(&config), config.batch).unwrap();
+        let step =
+            Step::new(&device, &start, &Objective::new(&config), config.batch, None).unwrap();
         let held = device.ledger().usage().bytes as f64;
         let predicted = training_bytes(&arch, config.batch).unwrap().total as f64;
         assert!((held / predicted - 1.0).abs() < 0.01, "{arch} {variant}: {held} {predicted}");

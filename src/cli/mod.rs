@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{ArgAction, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use crate::arch::{Activation, Arch, Variant};
+use crate::arch::{Activation, Arch, NOTE_LATENT, TEACHER_WIDTH, Variant};
 
 pub mod baselines;
 pub mod bench;
@@ -155,6 +155,10 @@ pub struct ArchArgs {
         help = format!("Hidden width S of 384→S→192→S→384 [default: {DEFAULT_WIDTH}]")
     )]
     pub width: Option<usize>,
+    /// Width L of the latent in 384→S→L→S→384 [default: 192]; other than that, S is 2 · L if it is
+    /// not given.
+    #[arg(long, value_name = "L", conflicts_with = "arch")]
+    pub latent: Option<usize>,
     /// Any widths, such as 384-256-192-256-384.
     #[arg(long, value_name = "LIST")]
     pub arch: Option<Arch>,
@@ -174,7 +178,13 @@ impl ArchArgs {
     pub fn arch(&self) -> anyhow::Result<Arch> {
         let widths = match &self.arch {
             Some(arch) => arch.widths().to_vec(),
-            None => family_b(self.width.unwrap_or(DEFAULT_WIDTH))?.widths().to_vec(),
+            None => match self.latent.filter(|latent| *latent != NOTE_LATENT) {
+                None => family_b(self.width.unwrap_or(DEFAULT_WIDTH))?.widths().to_vec(),
+                Some(latent) => {
+                    let hidden = self.width.unwrap_or(latent.saturating_mul(2));
+                    vec![TEACHER_WIDTH, hidden, latent, hidden, TEACHER_WIDTH]
+                }
+            },
         };
         let activation = self.activation.unwrap_or_default();
         Ok(Arch::new(widths, activation, self.variant.unwrap_or_default())?)
@@ -186,7 +196,7 @@ impl ArchArgs {
     /// As [`Self::arch`].
     pub fn differences(&self, other: &Arch) -> anyhow::Result<Vec<String>> {
         let mut found = Vec::new();
-        if self.width.is_some() || self.arch.is_some() {
+        if self.width.is_some() || self.latent.is_some() || self.arch.is_some() {
             let given = self.arch()?;
             if given.widths() != other.widths() {
                 found.push(format!("{given} where it has {other}"));

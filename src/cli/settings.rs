@@ -10,7 +10,7 @@ use crate::student::Init;
 use crate::train::TrainConfig;
 
 /// Flag, of the name of its field of [`TrainConfig`], what its value is called, and what it does.
-pub(super) const FLAGS: [(&str, &str, &str); 16] = [
+pub(super) const FLAGS: [(&str, &str, &str); 17] = [
     ("epochs", "N", "Passes over the vectors; the learning rate falls over all of them"),
     (
         "batch",
@@ -59,6 +59,12 @@ pub(super) const FLAGS: [(&str, &str, &str); 16] = [
         "diversity-weight",
         "W",
         "Weight of the mean squared cosine between latents; spreads them, against the geometry",
+    ),
+    (
+        "latent-bits",
+        "BITS",
+        "Bits in which a latent will be stored, on average, 1 to 8: a code comes with the student, \
+         and training allows for it; 0: f32",
     ),
     (
         "init",

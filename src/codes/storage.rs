@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::{expect_whole, expect_width};
+use super::{TrellisCode, expect_whole, expect_width};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
@@ -15,6 +15,8 @@ pub enum Storage {
     F16,
     /// One byte a value.
     Int8(Int8Range),
+    /// A few bits a value, on average.
+    Trellis(TrellisCode),
 }
 
 impl Storage {
@@ -26,12 +28,13 @@ impl Storage {
         Int8Range::fit(rows).map(Storage::Int8)
     }
 
-    /// Its name: `f32`, `f16` or `int8`.
+    /// Its name: `f32`, `f16`, `int8` or `trellis`.
     pub fn name(&self) -> &'static str {
         match self {
             Storage::F32 => "f32",
             Storage::F16 => "f16",
             Storage::Int8(_) => "int8",
+            Storage::Trellis(_) => "trellis",
         }
     }
 
@@ -40,11 +43,13 @@ impl Storage {
         *self != Storage::F32
     }
 
-    /// Bytes of what it keeps besides: a low end and a step for each value of int8.
+    /// Bytes of what it keeps besides: a low end and a step for each value of int8, the code's own
+    /// figures.
     pub fn model_bytes(&self) -> u64 {
         match self {
             Storage::F32 | Storage::F16 => 0,
             Storage::Int8(range) => 4 * (range.low.len() + range.step.len()) as u64,
+            Storage::Trellis(code) => code.model_bytes(),
         }
     }
 
@@ -54,6 +59,7 @@ impl Storage {
             Storage::F32 => 4 * width,
             Storage::F16 => 2 * width,
             Storage::Int8(_) => width,
+            Storage::Trellis(code) => code.bytes(),
         }
     }
 
@@ -67,6 +73,7 @@ impl Storage {
             Storage::F32 => Ok(rows.data().iter().flat_map(|v| v.to_le_bytes()).collect()),
             Storage::F16 => Ok(rows.data().iter().flat_map(half).collect()),
             Storage::Int8(range) => range.pack(rows),
+            Storage::Trellis(code) => code.pack(rows),
         }
     }
 
@@ -76,6 +83,9 @@ impl Storage {
     /// [`Error::Format`] if the bytes are not whole rows, [`Error::Invalid`] if the rows are
     /// not as wide as the ranges.
     pub fn unpack(&self, bytes: &[u8], width: usize) -> Result<Matrix> {
+        if let Storage::Trellis(code) = self {
+            return code.unpack(bytes);
+        }
         let rows = expect_whole(self.name(), bytes, self.bytes(width))?;
         let data = match self {
             Storage::F32 => bytes
@@ -86,6 +96,7 @@ impl Storage {
                 bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
             }
             Storage::Int8(range) => range.unpack(bytes, width)?,
+            Storage::Trellis(_) => unreachable!("unpacked above"),
         };
         Matrix::new(rows, width, data)
     }

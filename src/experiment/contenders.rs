@@ -3,7 +3,7 @@
 
 use super::eval::EvalOptions;
 use super::evaluation::{Kind, SetInfo};
-use super::student_codes::{StudentCode, start_code, student_codes};
+use super::student_codes::{StudentCode, start_codes, student_codes};
 use crate::codes::{Code, Encoded, Projected, baselines};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -100,14 +100,17 @@ pub(super) async fn field(
     let arch = &student.info.arch;
     // PCA of a latent wider than the vectors is PCA of all of them.
     let latent = arch.latent().min(fit.cols());
-    let own = student_codes(device, &student.parameters, fit).await?;
+    let own = student_codes(device, student, fit).await?;
     let baselines = baselines(fit, latent, options.seed)?;
     let mut contenders: Vec<Contender> = baselines.into_iter().map(Contender::Baseline).collect();
     contenders.extend(own.into_iter().map(Contender::Student));
     let mut notes = Vec::new();
     if options.start || student.info.init == Init::Spectral {
         match start(arch, &start_config(student), fit) {
-            Ok(begun) => contenders.push(Contender::Start(start_code(device, &begun)?)),
+            Ok(begun) => {
+                let codes = start_codes(device, &begun, student.code.as_ref(), fit).await?;
+                contenders.extend(codes.into_iter().map(Contender::Start));
+            }
             Err(cause) => notes.push(format!("The untrained start was not measured: {cause}.")),
         }
     }

@@ -191,8 +191,10 @@ impl Judge<'_> {
         self.scored.iter().find(|s| s.name == name)
     }
 
-    fn start(&self) -> Option<&Scored> {
-        self.scored.iter().find(|s| s.kind == Kind::Start)
+    /// The start in as many bytes as `of`, or in f32.
+    fn start(&self, of: &Scored) -> Option<&Scored> {
+        let starts = || self.scored.iter().filter(|s| s.kind == Kind::Start);
+        starts().find(|s| s.bytes == of.bytes).or_else(|| starts().next())
     }
 
     fn row(&self, of: &Scored) -> Result<Row> {
@@ -217,7 +219,7 @@ impl Judge<'_> {
             ndcg_at_10: score.ndcg,
             to_pca: self.difference(of, self.find(&self.pca))?,
             to_int8: self.difference(of, self.find(&self.int8))?,
-            to_start: if own { self.difference(of, self.start())? } else { None },
+            to_start: if own { self.difference(of, self.start(of))? } else { None },
         })
     }
 
@@ -262,7 +264,7 @@ impl Judge<'_> {
         }
         Ok(Comparisons {
             pca: self.compare(student, self.find(&self.pca))?,
-            start: self.compare(student, self.start())?,
+            start: self.compare(student, self.start(student))?,
             equal_bytes,
         })
     }

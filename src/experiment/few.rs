@@ -170,7 +170,7 @@ mod tests {
     fn two_texts_many_and_one() {
         let arch: Arch = "9-7-4-7-9".parse().unwrap();
         let parameters = Parameters::random(&arch, 4);
-        let student = StudentFile { info: StudentInfo::new(&arch), parameters };
+        let student = StudentFile { info: StudentInfo::new(&arch), parameters, code: None };
         let rows = |n: usize| Matrix::from_fn(n, 9, |r, c| ((r * 37 + c * 11) as f32).sin());
         let go =
             |vectors: &Matrix| pollster::block_on(compare_few(&Device::cpu(), &student, vectors));

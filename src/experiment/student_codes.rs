@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use crate::arch::Precision;
-use crate::codes::{Encoded, Storage};
+use crate::codes::{Encoded, Storage, TrellisCode};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::student::{Parameters, Student};
+use crate::student::{Parameters, Student, StudentFile};
 
 /// Name of the row that computes in f32 and stores its latents in f32.
 pub const STUDENT: &str = "student, f32";
@@ -106,14 +106,15 @@ impl StudentCode {
     }
 }
 
-/// All codes of a student, [`STUDENT`] first: weights in f32, f16 and int8; latents in f16 and
-/// int8, with ranges from the latents of `training`; and its output, searched in the teacher's
-/// space.
+/// All codes of a student, [`STUDENT`] first: weights in f32, f16 and int8; latents in f16, int8
+/// (with ranges from the latents of `training`) and in the few bits of its own code, if it has one;
+/// and its output, searched in the teacher's space.
 pub(super) async fn student_codes(
     device: &Device,
-    parameters: &Parameters,
+    student: &StudentFile,
     training: &Matrix,
 ) -> Result<Vec<StudentCode>> {
+    let parameters = &student.parameters;
     let mut students = Vec::new();
     for precision in [Precision::F32, Precision::F16, Precision::Int8] {
         students.push(Rc::new(Student::new(device, parameters, precision)?));
@@ -127,7 +128,7 @@ pub(super) async fn student_codes(
         storage: storage.clone(),
         view,
     };
-    Ok(vec![
+    let mut all = vec![
         code(STUDENT, exact, &Storage::F32, View::Latents),
         code("student, f16 latents", exact, &Storage::F16, View::Latents),
         code("student, int8 latents", exact, &ranges, View::Latents),
@@ -136,13 +137,43 @@ pub(super) async fn student_codes(
         code("student, f16 weights", half, &Storage::F32, View::Latents),
         code("student, int8 weights", byte, &Storage::F32, View::Latents),
         code("student, all int8", byte, &byte_ranges, View::Latents),
-    ])
+    ];
+    if let Some(trellis) = &student.code {
+        let name = format!("student, {} bytes", trellis.bytes());
+        let storage = Storage::Trellis(trellis.clone());
+        all.push(code(&name, exact, &storage, View::Latents));
+        all.push(code(
+            &format!("student output, {} bytes", trellis.bytes()),
+            exact,
+            &storage,
+            View::Output,
+        ));
+    }
+    Ok(all)
 }
 
-/// The start as one code, all of it in f32.
-pub(super) fn start_code(device: &Device, parameters: &Parameters) -> Result<StudentCode> {
+/// The start, all of it in f32; and its latents in as few bits as those of the student, if that has
+/// a code of its own, fitted on the start's latents of `training`.
+pub(super) async fn start_codes(
+    device: &Device,
+    parameters: &Parameters,
+    code: Option<&TrellisCode>,
+    training: &Matrix,
+) -> Result<Vec<StudentCode>> {
     let student = Rc::new(Student::new(device, parameters, Precision::F32)?);
-    Ok(StudentCode { name: START.into(), student, storage: Storage::F32, view: View::Latents })
+    let view = View::Latents;
+    let mut all = vec![StudentCode {
+        name: START.into(),
+        student: student.clone(),
+        storage: Storage::F32,
+        view,
+    }];
+    if let Some(code) = code {
+        let own = TrellisCode::fit(&latents(&student, training).await?, code.bytes())?;
+        let name = format!("untrained start, {} bytes", own.bytes());
+        all.push(StudentCode { name, student, storage: Storage::Trellis(own), view });
+    }
+    Ok(all)
 }
 
 async fn latents(student: &Student, vectors: &Matrix) -> Result<Matrix> {

@@ -13,6 +13,7 @@ pub mod column_sum;
 pub mod cosine_loss;
 pub mod gather;
 pub mod gram_loss;
+pub mod latent_noise;
 pub mod layer_norm;
 pub mod layer_norm_grad;
 pub mod layer_norm_grad_parameters;

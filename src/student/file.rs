@@ -9,9 +9,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::{Arch, ParameterShape, Precision};
+use crate::codes::TrellisCode;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::student::{Init, Parameters};
+use crate::student::{Init, Parameters, code};
 
 /// The metadata key under which [`StudentInfo`] stands, as JSON. One key, so that equal students
 /// are equal files.
@@ -47,6 +48,9 @@ pub struct StudentInfo {
     pub metrics: BTreeMap<String, f64>,
 }
 
+/// Name, type, shape and bytes of a tensor in the file.
+pub(super) type StoredTensor = (String, Dtype, Vec<usize>, Vec<u8>);
+
 /// A student's parameters and its description.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudentFile {
@@ -54,6 +58,8 @@ pub struct StudentFile {
     pub info: StudentInfo,
     /// The parameters in f32 (as they were stored, if stored at another precision).
     pub parameters: Parameters,
+    /// How its latents are stored in a few bits, if it was trained for that.
+    pub code: Option<TrellisCode>,
 }
 
 impl StudentInfo {
@@ -80,7 +86,7 @@ impl StudentFile {
     /// [`Error::Format`] if the description cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let refuse = |e: &dyn std::fmt::Display| Error::format("student", e.to_string());
-        let mut stored: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        let mut stored: Vec<StoredTensor> = Vec::new();
         let corrected;
         let parameters = if self.info.precision == Precision::Int8 {
             corrected = self.parameters.corrected_for_int8();
@@ -90,6 +96,9 @@ impl StudentFile {
         };
         for (shape, values) in parameters.iter() {
             store(&shape, values, self.info.precision, &mut stored);
+        }
+        if let Some(code) = &self.code {
+            stored.extend(code::tensors(code));
         }
         let views = stored
             .iter()
@@ -149,7 +158,8 @@ impl StudentFile {
             values.push(load(name, &tensors, shape)?);
         }
         let parameters = Parameters::new(&info.arch, values)?;
-        Ok(Self { info, parameters })
+        let code = code::read(name, &tensors, info.arch.latent())?;
+        Ok(Self { info, parameters, code })
     }
 }
 
@@ -157,7 +167,7 @@ fn store(
     shape: &ParameterShape,
     values: &Matrix,
     precision: Precision,
-    stored: &mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+    stored: &mut Vec<StoredTensor>,
 ) {
     let dims = if shape.matrix { vec![shape.rows, shape.cols] } else { vec![shape.cols] };
     let bytes_of = |v: &[f32]| v.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
@@ -239,7 +249,7 @@ mod tests {
         let mut info = StudentInfo::new(&arch);
         info.precision = precision;
         info.metrics.insert("overlap@10".into(), 0.5);
-        StudentFile { info, parameters: Parameters::random(&arch, 3) }
+        StudentFile { info, parameters: Parameters::random(&arch, 3), code: None }
     }
 
     #[test]
@@ -256,8 +266,7 @@ mod tests {
                     assert!((a - b).abs() <= error, "{precision}: {a} {b}");
                 }
             }
-            let again =
-                StudentFile { info: read.info.clone(), parameters: read.parameters.clone() };
+            let again = StudentFile { code: None, ..read };
             assert_eq!(again.to_bytes().unwrap(), file.to_bytes().unwrap(), "{precision}");
         }
     }

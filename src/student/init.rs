@@ -133,7 +133,9 @@ impl Parameters {
             let (weight, bias, next) = if layer + 1 == arch.latent_index() {
                 let mut code =
                     Code { weight: read.clone(), bias: offset.clone(), back: identity(latent) };
-                let carried = layer > 0 && arch.widths()[layer] >= 2 * latent;
+                // With all of a vector in the latent there is nothing left out to make up for.
+                let carried =
+                    layer > 0 && arch.widths()[layer] >= 2 * latent && latent < arch.input();
                 if carried && arch.activation() == Activation::Gelu {
                     code.add_norm(&pca.variances);
                 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod blocks;
+mod code;
 mod file;
 mod forward;
 mod graph;

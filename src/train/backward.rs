@@ -6,6 +6,7 @@ use crate::kernels::Weight;
 use crate::kernels::add_scaled::add_scaled;
 use crate::kernels::attention_grad::attention_grad;
 use crate::kernels::column_sum::column_sum;
+use crate::kernels::latent_noise::latent_noise;
 use crate::kernels::layer_norm_grad::layer_norm_grad;
 use crate::kernels::layer_norm_grad_parameters::layer_norm_grad_parameters;
 use crate::kernels::linear::{Epilogue, linear};
@@ -20,8 +21,22 @@ pub(crate) struct Rooms<'a> {
     /// With the batch as its input.
     pub(crate) activations: &'a mut Activations,
     pub(crate) losses: &'a mut LossRoom,
+    /// What is stored of the latents, if it differs from them.
+    pub(crate) stored: Option<Stored<'a>>,
     /// Where the losses go.
     pub(crate) record: &'a mut StepRecord,
+}
+
+/// What is stored of the latents of a batch.
+pub(crate) struct Stored<'a> {
+    /// `3 × latent`: see [`latent_noise`].
+    pub(crate) channel: &'a Tensor,
+    /// The same with the gains alone: the way of the gradient.
+    pub(crate) gains: &'a Tensor,
+    /// Of this batch's noise.
+    pub(crate) seed: u32,
+    /// `batch × latent`, overwritten.
+    pub(crate) room: &'a mut Tensor,
 }
 
 /// Gradients of one batch.
@@ -95,9 +110,16 @@ impl Gradients {
         parameters: &[Weight],
         rooms: Rooms<'_>,
     ) -> Result<()> {
-        let Rooms { activations, losses: room, record } = rooms;
-        let count = graph.ops.len();
-        forward(device, graph, parameters, activations, 0..count)?;
+        let Rooms { activations, losses: room, stored, record } = rooms;
+        let (count, latent) = (graph.ops.len(), graph.latent);
+        forward(device, graph, parameters, activations, 0..latent)?;
+        // From here on the graph goes on from what is stored; the latents themselves are kept aside.
+        let mut stored = stored;
+        if let Some(Stored { channel, seed, room, .. }) = &mut stored {
+            latent_noise(device, &activations.values[latent], channel, *seed, room)?;
+            std::mem::swap(&mut activations.values[latent], room);
+        }
+        forward(device, graph, parameters, activations, latent..count)?;
         let teacher = &activations.values[0];
         let last = &mut self.values[count - 1];
         room.output(device, objective, activations.output(), teacher, last, record)?;
@@ -107,13 +129,25 @@ impl Gradients {
             linear(device, hidden, &parameters[w], bias, Epilogue::Linear, &mut head.output)?;
             room.head(device, objective, &head.output, teacher, &mut head.gradient, record)?;
         }
-        let latents = &activations.values[graph.latent];
-        let geometry = room.latents(device, objective, latents, teacher, record)?;
+        let decoded = &activations.values[latent];
+        let (latents, given) = match &stored {
+            Some(stored) => (&*stored.room, Some(decoded)),
+            None => (decoded, None),
+        };
+        let [of_latents, of_stored] =
+            room.latents(device, objective, [latents, teacher], given, record)?;
         for i in (0..count).rev() {
-            if i + 1 == graph.latent
-                && let Some(geometry) = geometry
-            {
-                add_scaled(device, &mut self.values[i], 1.0, geometry)?;
+            if i + 1 == latent {
+                if let Some(gradient) = of_stored {
+                    add_scaled(device, &mut self.values[i], 1.0, gradient)?;
+                }
+                if let Some(Stored { gains, room, .. }) = &mut stored {
+                    latent_noise(device, &self.values[i], gains, 0, room)?;
+                    std::mem::swap(&mut self.values[i], room);
+                }
+                if let Some(gradient) = of_latents {
+                    add_scaled(device, &mut self.values[i], 1.0, gradient)?;
+                }
             }
             if let (Some((from, w)), Some(head)) = (graph.head, &self.head)
                 && i + 1 == from

@@ -37,6 +37,8 @@ pub struct TrainConfig {
     pub mse_weight: f32,
     /// Weight of the mean squared cosine between latents of different rows.
     pub diversity_weight: f32,
+    /// Bits in which a latent will be stored, on average; zero for f32.
+    pub latent_bits: u32,
     /// Where it starts.
     pub init: Init,
     /// Seed of the start, the validation rows and the order of the rows.
@@ -63,6 +65,7 @@ impl Default for TrainConfig {
             geometry_temperature: NEAR_TEMPERATURE,
             mse_weight: 0.0,
             diversity_weight: 0.0,
+            latent_bits: 0,
             init: Init::Spectral,
             seed: 727,
             validation_rows: 500,
@@ -163,6 +166,12 @@ impl TrainConfig {
         }
         if self.learning_rate == 0.0 {
             return Err(Error::invalid("--learning-rate", "must be above 0"));
+        }
+        if self.latent_bits > 8 {
+            return Err(Error::invalid(
+                "--latent-bits",
+                format!("{} is not from 1 to 8, or 0 for f32", self.latent_bits),
+            ));
         }
         if self.batch < 2 {
             return Err(Error::invalid(

@@ -24,6 +24,9 @@ pub(crate) const HEAD_SHARE: f32 = 0.5;
 /// for outputs o, latents z and teacher vectors t of a batch of m. The variance is over `j ≠ i`
 /// with weights that are the softmax of `cos(t_i, t_j) / τ`; without a τ it is the mean square
 /// ([`gram_loss`]). `sn727` adds half the alignment term for its extra head.
+///
+/// Where latents are stored in a few bits, o comes of what is stored, ẑ, and the cosines are those
+/// of queries with documents, cos(z_i, ẑ_j).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     /// a
@@ -145,6 +148,16 @@ struct LatentRoom {
     unit_gradient: Tensor,
     gradient: Tensor,
     losses: Tensor,
+    stored: Option<StoredRoom>,
+}
+
+/// Room for what is stored of the latents, where that differs from them.
+#[derive(Debug)]
+struct StoredRoom {
+    unit: Tensor,
+    norms: Tensor,
+    unit_gradient: Tensor,
+    gradient: Tensor,
 }
 
 impl LossRoom {
@@ -152,9 +165,17 @@ impl LossRoom {
         device: &Device,
         objective: &Objective,
         batch: usize,
-        width: usize,
-        latent: usize,
+        [width, latent]: [usize; 2],
+        quantised: bool,
     ) -> Result<Self> {
+        let stored = || -> Result<StoredRoom> {
+            Ok(StoredRoom {
+                unit: device.zeros(batch, latent)?,
+                norms: device.zeros(batch, 1)?,
+                unit_gradient: device.zeros(batch, latent)?,
+                gradient: device.zeros(batch, latent)?,
+            })
+        };
         let room = || -> Result<LatentRoom> {
             Ok(LatentRoom {
                 teacher: device.zeros(batch, width)?,
@@ -165,6 +186,7 @@ impl LossRoom {
                 unit_gradient: device.zeros(batch, latent)?,
                 gradient: device.zeros(batch, latent)?,
                 losses: device.zeros(batch, 2)?,
+                stored: quantised.then(stored).transpose()?,
             })
         };
         let latents = objective.compares_latents().then(room).transpose()?;
@@ -209,31 +231,48 @@ impl LossRoom {
         column_sum(device, &self.rows, share, false, &mut record.head)
     }
 
-    /// Losses of the latents' cosines; their gradient with respect to the latents, if they count.
+    /// Losses of the latents' cosines; their gradients with respect to the latents and to what is
+    /// stored of them, if it differs, if they count.
     pub(crate) fn latents(
         &mut self,
         device: &Device,
         objective: &Objective,
-        latents: &Tensor,
-        teacher: &Tensor,
+        [latents, teacher]: [&Tensor; 2],
+        stored: Option<&Tensor>,
         record: &mut StepRecord,
-    ) -> Result<Option<&Tensor>> {
-        let Some(room) = &mut self.latents else { return Ok(None) };
+    ) -> Result<[Option<&Tensor>; 2]> {
+        let Some(room) = &mut self.latents else { return Ok([None, None]) };
         normalize_rows(device, teacher, &mut room.teacher, &mut room.norms)?;
         let (unit, cosines) = (&room.teacher, &mut room.teacher_cosines);
         linear(device, unit, unit, None, Epilogue::Linear, cosines)?;
         normalize_rows(device, latents, &mut room.latents, &mut room.norms)?;
-        let unit = &room.latents;
-        linear(device, unit, unit, None, Epilogue::Linear, &mut room.cosines)?;
+        if let (Some(stored), Some(other)) = (stored, &mut room.stored) {
+            normalize_rows(device, stored, &mut other.unit, &mut other.norms)?;
+        }
+        let queries = &room.latents;
+        let documents = room.stored.as_ref().map_or(queries, |other| &other.unit);
+        linear(device, queries, documents, None, Epilogue::Linear, &mut room.cosines)?;
         let (cosines, losses) = (&mut room.cosines, &mut room.losses);
         gram_loss(device, cosines, &room.teacher_cosines, objective.gram(), losses)?;
         let share = 1.0 / latents.rows() as f32;
         column_sum(device, &room.losses, share, false, &mut record.gram)?;
-        // (Gᵀ + G) · ẑ
-        linear_grad_weight(device, &room.cosines, unit, &mut room.unit_gradient)?;
-        linear_grad_input(device, &room.cosines, unit, true, &mut room.unit_gradient)?;
-        let (norms, gradient) = (&room.norms, &mut room.gradient);
-        normalize_rows_grad(device, unit, norms, &room.unit_gradient, gradient)?;
-        Ok(Some(&room.gradient))
+        // G · documents for the queries, Gᵀ · queries for the documents; they are the same rows, so
+        // without a difference in one tensor.
+        let (cosines, norms) = (&room.cosines, &room.norms);
+        match &mut room.stored {
+            None => {
+                linear_grad_weight(device, cosines, queries, &mut room.unit_gradient)?;
+                linear_grad_input(device, cosines, queries, true, &mut room.unit_gradient)?;
+            }
+            Some(other) => {
+                let (to, gradient) = (&mut other.unit_gradient, &mut other.gradient);
+                linear_grad_weight(device, cosines, queries, to)?;
+                normalize_rows_grad(device, &other.unit, &other.norms, to, gradient)?;
+                let to = &mut room.unit_gradient;
+                linear_grad_input(device, cosines, &other.unit, false, to)?;
+            }
+        }
+        normalize_rows_grad(device, queries, norms, &room.unit_gradient, &mut room.gradient)?;
+        Ok([Some(&room.gradient), room.stored.as_ref().map(|other| &other.gradient)])
     }
 }

@@ -4,7 +4,7 @@ use crate::arch::Precision;
 use crate::error::{Error, Result};
 use crate::number::count;
 use crate::student::{StudentFile, StudentInfo};
-use crate::train::Trainer;
+use crate::train::{Trainer, latent_code};
 
 impl Trainer {
     /// The student with all that is known of how it came about: `rows` vectors from the set
@@ -44,6 +44,11 @@ impl Trainer {
             metric("final_alignment_loss", f64::from(last.losses.alignment));
             metric("final_geometry_loss", f64::from(last.losses.geometry));
         }
-        Ok(StudentFile { info, parameters: self.student().await? })
+        let parameters = self.student().await?;
+        let code = match config.latent_bits {
+            0 => None,
+            bits => Some(latent_code(self.device(), &parameters, bits, self.data()).await?),
+        };
+        Ok(StudentFile { info, parameters, code })
     }
 }

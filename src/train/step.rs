@@ -7,7 +7,7 @@ use crate::kernels::adamw::{AdamW, adamw};
 use crate::kernels::squared_norm::squared_norm;
 use crate::matrix::Matrix;
 use crate::student::{Activations, Graph, Parameters, forward};
-use crate::train::backward::{Gradients, Rooms};
+use crate::train::backward::{Gradients, Rooms, Stored};
 use crate::train::loss::{LossRoom, Losses, Objective, StepRecord};
 
 /// Steps whose losses may stay on the device before they are read together.
@@ -27,12 +27,24 @@ pub struct Step {
     gradients: Gradients,
     activations: Activations,
     room: LossRoom,
+    /// Of latents that are stored in a few bits.
+    channel: Option<Channel>,
     records: Vec<StepRecord>,
     unread: usize,
 }
 
+/// How stored latents differ from what the encoder gives, and room for them.
+#[derive(Debug)]
+struct Channel {
+    /// `3 × latent`: see [`crate::kernels::latent_noise`].
+    settings: Tensor,
+    gains: Tensor,
+    stored: Tensor,
+}
+
 impl Step {
-    /// Room for batches of `batch` vectors, from `parameters`.
+    /// Room for batches of `batch` vectors, from `parameters`. `channel` (`3 × latent`: gain, offset
+    /// and deviation of each latent) is for latents that are stored in a few bits.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`] and what the device reports.
@@ -41,6 +53,7 @@ impl Step {
         parameters: &Parameters,
         objective: &Objective,
         batch: usize,
+        channel: Option<&Matrix>,
     ) -> Result<Self> {
         let arch = parameters.arch();
         let graph = Graph::new(arch);
@@ -55,7 +68,28 @@ impl Step {
         Ok(Self {
             gradients: Gradients::new(device, &graph, &parameters, batch)?,
             activations: Activations::new(device, &graph, batch, true)?,
-            room: LossRoom::new(device, objective, batch, arch.input(), arch.latent())?,
+            room: LossRoom::new(
+                device,
+                objective,
+                batch,
+                [arch.input(), arch.latent()],
+                channel.is_some(),
+            )?,
+            channel: channel
+                .map(|settings| -> Result<_> {
+                    Ok(Channel {
+                        settings: device.upload_matrix(settings)?,
+                        gains: device.upload_matrix(&Matrix::from_fn(
+                            3,
+                            arch.latent(),
+                            |r, c| {
+                                if r == 0 { settings.row(0)[c] } else { 0.0 }
+                            },
+                        ))?,
+                        stored: device.zeros(batch, arch.latent())?,
+                    })
+                })
+                .transpose()?,
             records: (0..RECORDS).map(|_| StepRecord::new(device)).collect::<Result<_>>()?,
             unread: 0,
             matrices: shapes.iter().map(|p| p.matrix).collect(),
@@ -68,15 +102,23 @@ impl Step {
     }
 
     /// Forward, losses and backward for a batch (`batch × input` values); the losses of at most
-    /// sixteen steps wait on the device for [`Self::read_losses`].
+    /// sixteen steps wait on the device for [`Self::read_losses`]. `seed` is that of the noise on
+    /// latents that are stored in a few bits.
     ///
     /// # Errors
     /// What the device reports.
-    pub fn differentiate(&mut self, batch: &[f32]) -> Result<()> {
+    pub fn differentiate(&mut self, batch: &[f32], seed: u32) -> Result<()> {
         assert!(self.unread < RECORDS, "losses must be read every {RECORDS} steps");
         self.device.write(self.activations.input_mut(), batch)?;
         let record = &mut self.records[self.unread];
-        let rooms = Rooms { activations: &mut self.activations, losses: &mut self.room, record };
+        let stored = self.channel.as_mut().map(|channel| Stored {
+            channel: &channel.settings,
+            gains: &channel.gains,
+            seed,
+            room: &mut channel.stored,
+        });
+        let losses = &mut self.room;
+        let rooms = Rooms { activations: &mut self.activations, losses, stored, record };
         let (graph, objective) = (&self.graph, &self.objective);
         self.gradients.run(&self.device, graph, objective, &self.parameters, rooms)?;
         self.unread += 1;
@@ -103,6 +145,11 @@ impl Step {
             adamw(&self.device, &settings, gradient, norm, weight.parts_mut().0, m, v)?;
         }
         self.device.submit()
+    }
+
+    /// Where it computes.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
     }
 
     /// How many steps' losses wait to be read.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
 use crate::arch::Arch;
+use crate::codes::TrellisCode;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::kernels::adamw::AdamW;
@@ -15,6 +16,7 @@ use crate::metrics::{Neighbours, overlap_at_k};
 use crate::student::Parameters;
 use crate::train::checkpoint::{Checkpoint, State, fingerprint};
 use crate::train::loss::{Losses, Objective};
+use crate::train::quantised::{channel, code_bytes};
 use crate::train::step::{RECORDS, Step};
 use crate::train::{Split, TrainConfig, epoch_order, start};
 
@@ -123,7 +125,8 @@ impl Trainer {
             best: (0, 0.0),
             stopped_early: false,
         };
-        let mut trainer = Self::prepare(device, &start, state, data)?;
+        let channel = channel_of(device, config, &start, &data).await?;
+        let mut trainer = Self::prepare(device, &start, channel, state, data)?;
         let overlap = trainer.validate().await?;
         trainer.state.best = (0, overlap.unwrap_or(0.0));
         trainer.state.history.push(EpochRecord {
@@ -154,7 +157,14 @@ impl Trainer {
         }
         let [parameters, first, second, best] = &checkpoint.tensors;
         let parameters = Parameters::new(&state.arch, parameters.clone())?;
-        let mut trainer = Self::prepare(device, &parameters, state.clone(), data)?;
+        let channel = match state.config.latent_bits {
+            0 => None,
+            _ => {
+                let begun = start(&state.arch, &state.config, &data)?;
+                channel_of(device, &state.config, &begun, &data).await?
+            }
+        };
+        let mut trainer = Self::prepare(device, &parameters, channel, state.clone(), data)?;
         trainer.step.write_moments([first, second])?;
         trainer.best = best.clone();
         Ok(trainer)
@@ -166,6 +176,9 @@ impl Trainer {
     /// [`Error::Invalid`].
     pub fn check(arch: &Arch, config: &TrainConfig, data: &Matrix) -> Result<()> {
         config.check()?;
+        if config.latent_bits > 0 {
+            code_bytes(arch.latent(), config.latent_bits)?;
+        }
         if data.cols() != arch.input() || arch.input() != arch.output() {
             return Err(Error::invalid(
                 "vectors",
@@ -191,6 +204,7 @@ impl Trainer {
     fn prepare(
         device: &Device,
         parameters: &Parameters,
+        channel: Option<Matrix>,
         state: State,
         data: Arc<Matrix>,
     ) -> Result<Self> {
@@ -203,7 +217,13 @@ impl Trainer {
             })
             .transpose()?;
         Ok(Self {
-            step: Step::new(device, parameters, &Objective::new(config), config.batch)?,
+            step: Step::new(
+                device,
+                parameters,
+                &Objective::new(config),
+                config.batch,
+                channel.as_ref(),
+            )?,
             batch: vec![0.0; config.batch * data.cols()],
             order: (u32::MAX, Vec::new()),
             best: if config.patience > 0 { parameters.values().to_vec() } else { Vec::new() },
@@ -213,6 +233,16 @@ impl Trainer {
             split,
             truth,
         })
+    }
+
+    /// Where it computes.
+    pub(crate) fn device(&self) -> &Device {
+        self.step.device()
+    }
+
+    /// The vectors, those set aside for validation too.
+    pub(crate) fn data(&self) -> &Matrix {
+        &self.data
     }
 
     /// The architecture.
@@ -335,7 +365,9 @@ impl Trainer {
         }
         let first = (self.state.step % per_epoch) as usize * self.state.config.batch;
         gather(&self.data, &self.order.1[first..first + self.state.config.batch], &mut self.batch);
-        self.step.differentiate(&self.batch)?;
+        // Each step has its own noise, the same after a resume.
+        let seed = self.state.config.seed as u32 ^ (self.state.step as u32).rotate_left(16);
+        self.step.differentiate(&self.batch, seed)?;
         self.state.step += 1;
         let clip = self.state.config.clip_norm;
         self.step.update(&AdamW {
@@ -395,7 +427,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// Mean overlap@10 of the validation rows, in the room of the training batch.
+    /// Mean overlap@10 of the validation rows, in the room of the training batch; of latents that
+    /// will be stored in a few bits with the documents so stored.
     async fn validate(&mut self) -> Result<Option<f64>> {
         let Some(truth) = &self.truth else { return Ok(None) };
         let latent = self.state.arch.latent();
@@ -409,10 +442,31 @@ impl Trainer {
             return Ok(Some(0.0));
         }
         let latents = Matrix::new(self.split.validation.len(), latent, latents)?;
-        let found = Neighbours::within(&latents, &latents, VALIDATION_K)?;
+        let stored = match self.state.config.latent_bits {
+            0 => None,
+            bits => {
+                let code = TrellisCode::gaussian(&latents, code_bytes(latent, bits)?)?;
+                Some(code.unpack(&code.pack(&latents)?)?)
+            }
+        };
+        let documents = stored.as_ref().unwrap_or(&latents);
+        let found = Neighbours::within(&latents, documents, VALIDATION_K)?;
         let overlaps = overlap_at_k(truth, &found, VALIDATION_K)?;
         let sum: f64 = overlaps.iter().map(|o| f64::from(*o)).sum();
         Ok(Some(sum / overlaps.len() as f64))
+    }
+}
+
+/// The noise of latents that will be stored in a few bits.
+async fn channel_of(
+    device: &Device,
+    config: &TrainConfig,
+    start: &Parameters,
+    data: &Matrix,
+) -> Result<Option<Matrix>> {
+    match config.latent_bits {
+        0 => Ok(None),
+        bits => channel(device, start, bits, data).await.map(Some),
     }
 }
 

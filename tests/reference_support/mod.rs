@@ -82,7 +82,7 @@ impl Checker<'_> {
             diversity: settings.diversity_weight,
             temperature: settings.geometry_temperature,
         };
-        let new = || Step::new(self.device, &parameters, &objective, self.case.rows).unwrap();
+        let new = || Step::new(self.device, &parameters, &objective, self.case.rows, None).unwrap();
         self.check_gradients(&arch, new());
         self.check_training(&arch, new());
     }
@@ -99,7 +99,7 @@ impl Checker<'_> {
     }
 
     fn check_gradients(&self, arch: &Arch, mut step: Step) {
-        step.differentiate(self.matrix("input").data()).unwrap();
+        step.differentiate(self.matrix("input").data(), 0).unwrap();
         let losses = block_on(step.read_losses()).unwrap()[0];
         let head = losses.head * self.reference.settings.head_factor;
         for (term, value) in [
@@ -127,7 +127,7 @@ impl Checker<'_> {
         let rows = self.case.rows;
         for (i, (want, norm)) in losses.iter().zip(norms).enumerate() {
             let first = i % self.reference.batches * rows;
-            step.differentiate(batches.slice_rows(first, first + rows).data()).unwrap();
+            step.differentiate(batches.slice_rows(first, first + rows).data(), 0).unwrap();
             step.update(&AdamW {
                 learning_rate: settings.learning_rate,
                 beta1: settings.beta1,

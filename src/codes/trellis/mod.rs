@@ -64,6 +64,20 @@ impl TrellisCode {
     /// [`Error::Invalid`] without rows, with values that are not finite, or if `bytes` is 0 or
     /// more than eight bits for each coordinate.
     pub fn fit(latents: &Matrix, bytes: usize) -> Result<Self> {
+        let mut code = Self::gaussian(latents, bytes)?;
+        let step = latents.rows().div_ceil(SAMPLE);
+        let sample: Vec<usize> = (0..latents.rows()).step_by(step).collect();
+        for _ in 0..ROUNDS {
+            code.refine(latents, &sample);
+        }
+        Ok(code)
+    }
+
+    /// As [`Self::fit`], with the values of a Gaussian as they are: sooner done.
+    ///
+    /// # Errors
+    /// As [`Self::fit`].
+    pub fn gaussian(latents: &Matrix, bytes: usize) -> Result<Self> {
         let (rows, width) = (latents.rows(), latents.cols());
         if rows == 0 || latents.data().iter().any(|v| !v.is_finite()) {
             return Err(Error::invalid(
@@ -90,13 +104,7 @@ impl TrellisCode {
         let emphasised: Vec<f32> = deviations.iter().map(|d| d.powf(EMPHASIS)).collect();
         let bits = allocate(&emphasised, 8 * bytes, &tables.distortions);
         let means = means.iter().map(|m| *m as f32).collect();
-        let mut code = Self { means, deviations, bits, values: tables.values.clone() };
-        let step = rows.div_ceil(SAMPLE);
-        let sample: Vec<usize> = (0..rows).step_by(step).collect();
-        for _ in 0..ROUNDS {
-            code.refine(latents, &sample);
-        }
-        Ok(code)
+        Ok(Self { means, deviations, bits, values: tables.values.clone() })
     }
 
     /// Moves each value to the mean of what it stands for in the given rows, each coordinate
