@@ -341,6 +341,8 @@ fn objectives() -> [(&'static str, Objective); 5] {
 struct Case {
     parameters: Parameters,
     batch: Vec<f32>,
+    /// What is done to the latents before they are stored, if anything.
+    channel: Option<lnsp::Matrix>,
 }
 
 impl Case {
@@ -355,7 +357,8 @@ impl Case {
             values.data_mut().iter_mut().zip(noise.data).for_each(|(v, n)| *v += 0.3 * n as f32);
         }
         let batch = Mat::random(BATCH, arch.input(), seed + 2);
-        Self { parameters, batch: batch.data.iter().map(|v| *v as f32).collect() }
+        let batch = batch.data.iter().map(|v| *v as f32).collect();
+        Self { parameters, batch, channel: None }
     }
 
     /// A `plain` relu student of which no unit comes near the kink while a parameter moves.
@@ -386,8 +389,9 @@ impl Case {
     }
 
     fn run(&self, parameters: &Parameters, objective: &Objective) -> (Losses, Step) {
-        let mut step = Step::new(&cpu(), parameters, objective, BATCH, None).unwrap();
-        step.differentiate(&self.batch, 0).unwrap();
+        let mut step =
+            Step::new(&cpu(), parameters, objective, BATCH, self.channel.as_ref()).unwrap();
+        step.differentiate(&self.batch, 17).unwrap();
         (block_on(step.read_losses()).unwrap()[0], step)
     }
 
@@ -450,6 +454,15 @@ fn sn727() -> Case {
 fn students_with_gelu() {
     Case::new("7-6-4-5-7", Activation::Gelu, Variant::Plain, 11).check_every_objective("plain");
     Case::new("7-9-6-4-5-8-7", Activation::Gelu, Variant::Plain, 31).check_every_objective("deep");
+}
+
+#[test]
+fn students_whose_latents_are_stored_in_a_few_bits() {
+    let mut case = Case::new("7-6-4-5-7", Activation::Gelu, Variant::Plain, 41);
+    // Much, some, no and all of a latent is kept.
+    let channel = [[0.9, 0.5, 0.0, 1.0], [0.02, -0.1, 0.2, 0.0], [0.1, 0.2, 0.0, 0.0]];
+    case.channel = Some(lnsp::Matrix::new(3, 4, channel.concat()).unwrap());
+    case.check_every_objective("stored");
 }
 
 #[test]

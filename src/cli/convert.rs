@@ -8,21 +8,24 @@ use clap::ValueEnum;
 use pollster::block_on;
 use serde::Serialize;
 
+use super::codes::{self, CodeFile};
 use super::device::open_device;
 use super::ui::Ui;
 use super::vectors::{End, Input, ReadArgs, read_student};
 use crate::arch::Precision;
+use crate::codes::TrellisCode;
 use crate::error::Error;
-use crate::format::{Dtype, Metadata, VectorReader, WriteOptions, files};
+use crate::format::files::CodeWriter;
+use crate::format::{Dtype, Metadata, VectorReader, VectorWriter, WriteOptions, files};
 use crate::matrix::Matrix;
 use crate::number::{count, decimal};
-use crate::source::Skipped;
-use crate::student::Student;
+use crate::source::{Skipped, VectorSource};
+use crate::student::{Student, StudentFile};
 
 /// Rows in memory at a time.
 const ROWS: usize = 1024;
 
-/// How values are stored.
+/// How values are stored in a file of vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Stored {
     /// Single precision.
@@ -66,6 +69,8 @@ pub struct Job<'a> {
     pub out: &'a Path,
     /// How values are stored there.
     pub stored: Stored,
+    /// Encode to codes of so many bits a latent, in place of latents.
+    pub bits: Option<u32>,
 }
 
 /// What was done, for machines.
@@ -80,34 +85,121 @@ struct Summary<'a> {
     vectors_per_second: f64,
 }
 
-/// Does the job in constant memory. The output appears when it is whole.
-///
-/// # Errors
-/// A file that is missing, damaged or of another width than the student; a bad row, unless such
-/// rows are left out; an output that cannot be written; what the device reports; Ctrl-C.
-pub fn convert(job: &Job<'_>, ui: &Ui) -> anyhow::Result<()> {
-    let file = read_student(job.student)?;
-    let arch = file.info.arch.clone();
-    let (label, tensor, end, to) = match job.direction {
-        Direction::Encode => ("encode", "latents", End::Vectors, arch.latent()),
-        Direction::Decode => ("decode", "vectors", End::Latents, arch.output()),
+/// Where rows come from.
+enum From<'a> {
+    Rows(VectorSource<'a>),
+    Codes(CodeFile, TrellisCode),
+}
+
+impl From<'_> {
+    fn rows(&self) -> Option<u64> {
+        match self {
+            From::Rows(source) => source.rows(),
+            From::Codes(file, _) => file.rows(),
+        }
+    }
+
+    fn skipped(&self) -> Skipped {
+        match self {
+            From::Rows(source) => source.skipped(),
+            From::Codes(..) => Skipped::default(),
+        }
+    }
+
+    /// The next rows; codes unpacked.
+    fn read(&mut self, batch: &mut Matrix) -> crate::Result<usize> {
+        match self {
+            From::Rows(source) => source.read(ROWS, batch),
+            From::Codes(file, code) => {
+                *batch = code.unpack(file.read(ROWS)?)?;
+                Ok(batch.rows())
+            }
+        }
+    }
+}
+
+/// Where results go.
+enum To {
+    Rows(Box<dyn VectorWriter>),
+    Codes(CodeWriter, TrellisCode),
+}
+
+impl To {
+    fn write(&mut self, rows: &Matrix) -> crate::Result<()> {
+        match self {
+            To::Rows(writer) => writer.write(rows),
+            To::Codes(writer, code) => writer.write(&code.pack(rows)?),
+        }
+    }
+
+    fn finish(self) -> crate::Result<u64> {
+        match self {
+            To::Rows(writer) => writer.finish(),
+            To::Codes(writer, _) => writer.finish(),
+        }
+    }
+}
+
+/// Opens what the job reads: codes where a file of them is given to decode.
+fn source<'a>(job: &Job<'a>, ui: &'a Ui, file: &StudentFile) -> anyhow::Result<From<'a>> {
+    let end = match job.direction {
+        Direction::Encode => End::Vectors,
+        Direction::Decode => End::Latents,
     };
-    let mut source = job.read.open_for(ui, job.input, &arch, end, false)?;
+    if let (Direction::Decode, Input::Vectors(path)) = (job.direction, job.input)
+        && let Some(codes) = CodeFile::open_if_codes(path)?
+    {
+        let code = codes.belongs_to(file, job.student)?;
+        return Ok(From::Codes(codes, code));
+    }
+    Ok(From::Rows(job.read.open_for(ui, job.input, &file.info.arch, end, false)?))
+}
+
+/// Opens what the job writes, and how many values or bytes a row of it has.
+fn sink(job: &Job<'_>, file: &StudentFile) -> anyhow::Result<(To, usize)> {
+    let arch = &file.info.arch;
+    if let Some(bits) = job.bits {
+        let code = codes::code_of(file, job.student, bits)?;
+        let writer = codes::create(job.out, file, &code)?;
+        let bytes = code.bytes();
+        return Ok((To::Codes(writer, code), bytes));
+    }
+    let (tensor, to) = match job.direction {
+        Direction::Encode => ("latents", arch.latent()),
+        Direction::Decode => ("vectors", arch.output()),
+    };
     let metadata = Metadata::from([
         ("lnsp".into(), format!("{tensor} by {arch}")),
         ("teacher".into(), file.info.teacher.clone()),
     ]);
     let options = WriteOptions { dtype: job.stored.dtype(), tensor: tensor.into(), metadata };
-    let mut writer = files::create(job.out, to, &options)?;
-    let device = open_device(ui, arch.widths()[1])?;
+    Ok((To::Rows(files::create(job.out, to, &options)?), to))
+}
+
+/// Does the job in constant memory. The output appears when it is whole.
+///
+/// # Errors
+/// A file that is missing, damaged or of another width than the student; a bad row, unless such
+/// rows are left out; codes of another student, or bits that the student has no code of; an output
+/// that cannot be written; what the device reports; Ctrl-C.
+pub fn convert(job: &Job<'_>, ui: &Ui) -> anyhow::Result<()> {
+    let file = read_student(job.student)?;
+    let mut source = source(job, ui, &file)?;
+    let (mut writer, to) = sink(job, &file)?;
+    let device = open_device(ui, file.info.arch.widths()[1])?;
     // Stored f16 and int8 weights are these f32 values; batches run fastest over them.
     let student = Student::new(&device, &file.parameters, Precision::F32)?;
     drop(file);
     let cancel = ui.cancel();
+    let (label, noun, unit) = match (job.direction, job.bits) {
+        (Direction::Encode, None) => ("encode", "latents", "values"),
+        (Direction::Encode, Some(_)) => ("encode", "codes", "bytes"),
+        (Direction::Decode, _) => ("decode", "vectors", "values"),
+    };
     let bar = ui.progress(label, source.rows());
     let (began, mut rows) = (Instant::now(), 0);
     let mut batch = Matrix::default();
-    while source.read(ROWS, &mut batch)? > 0 {
+    while source.read(&mut batch)? > 0 {
         let result = match job.direction {
             Direction::Encode => block_on(student.encode(&batch))?,
             Direction::Decode => block_on(student.decode(&batch))?,
@@ -140,7 +232,7 @@ pub fn convert(job: &Job<'_>, ui: &Ui) -> anyhow::Result<()> {
         ui.warn(&format!("{}: {skipped}", job.input.path().display()));
     }
     ui.print(&format!(
-        "{}: {} {tensor} of {to} values in {} s, {} rows/s",
+        "{}: {} {noun} of {to} {unit} in {} s, {} rows/s",
         job.out.display(),
         count(rows),
         decimal(seconds, 1),

@@ -1,4 +1,4 @@
-//! `lnsp decode`: latents to vectors.
+//! `lnsp decode`: latents, or codes, to vectors.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub struct Args {
     /// The student, as `lnsp train` writes it.
     #[arg(long, value_name = "FILE", default_value = "student.safetensors")]
     pub student: PathBuf,
-    /// Latents, .npy, .safetensors or .parquet.
+    /// Latents, .npy, .safetensors or .parquet; or codes, as `lnsp encode --bits` writes them.
     #[arg(long = "in", value_name = "FILE")]
     pub input: PathBuf,
     /// How to read them.
@@ -41,6 +41,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         read: &args.read,
         out: &args.out,
         stored: args.dtype,
+        bits: None,
     };
     convert(&job, ui)
 }

@@ -1,4 +1,4 @@
-//! `lnsp encode`: vectors, or texts, to latents.
+//! `lnsp encode`: vectors, or texts, to latents or codes.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,8 @@ use super::vectors::{Input, ReadArgs};
 #[command(after_help = "Examples:\n  \
     lnsp encode --in vectors.npy --out latents.npy\n  \
     lnsp encode --in vectors.parquet --column embedding --skip-bad --out latents.safetensors\n  \
-    lnsp encode --text sentences.txt --out latents.npy")]
+    lnsp encode --text sentences.txt --out latents.npy\n  \
+    lnsp encode --in vectors.npy --bits 2 --out codes.npy")]
 pub struct Args {
     /// The student, as `lnsp train` writes it.
     #[arg(long, value_name = "FILE", default_value = "student.safetensors")]
@@ -31,9 +32,13 @@ pub struct Args {
     /// Texts in place of vectors.
     #[command(flatten)]
     pub text: TextArgs,
-    /// Latents, in the format of its ending.
+    /// Latents (or codes), in the format of its ending.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Write codes of so many bits a latent in place of latents, .npy or .safetensors; for a student
+    /// that was trained with --latent-bits.
+    #[arg(long, value_name = "BITS", conflicts_with = "dtype")]
+    pub bits: Option<u32>,
     /// Values in that file: f32 or f16 (not in .parquet).
     #[arg(long, value_enum, default_value_t, value_name = "TYPE", hide_possible_values = true)]
     pub dtype: Stored,
@@ -52,6 +57,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         read: &args.read,
         out: &args.out,
         stored: args.dtype,
+        bits: args.bits,
     };
     convert(&job, ui)
 }

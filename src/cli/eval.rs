@@ -33,6 +33,7 @@ use crate::student::StudentFile;
     lnsp eval --student student.safetensors --vectors held_out.npy --training train.npy\n  \
     lnsp eval --student student.safetensors --text sentences.txt\n  \
     lnsp eval --report eval.html --json > eval.json\n  \
+    lnsp eval --student s192.safetensors --beside s96.safetensors --beside s48.safetensors\n  \
     lnsp eval --task sts:pairs.tsv --task beir:scifact --task analogy:questions-words.txt\n\n\
     Tasks: sts:FILE has lines of text, text and score, parted by tabs; beir:FOLDER has\n\
     corpus.jsonl, queries.jsonl and qrels/test.tsv; analogy:FILE has lines of four words.\n\
@@ -60,6 +61,10 @@ pub struct Args {
     /// one always is).
     #[arg(long)]
     pub start: bool,
+    /// Another student to compare with, in the few bytes of its own code or in f32; may be given
+    /// again.
+    #[arg(long, value_name = "FILE")]
+    pub beside: Vec<PathBuf>,
     /// Write a report to read, one HTML file.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -117,8 +122,13 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     };
     let held_out = held_out.map(|input| read(&args.read, &input, args.limit)).transpose()?;
     let training = read(&args.read.beside(&args.text), &training, None)?;
-    let options =
-        EvalOptions { resamples: args.resamples as usize, seed: args.seed, start: args.start };
+    let options = EvalOptions {
+        resamples: args.resamples as usize,
+        seed: args.seed,
+        start: args.start,
+        beside: args.beside.iter().map(|path| beside(path)).collect::<anyhow::Result<_>>()?,
+        timed: true,
+    };
     // The teacher first: whatever is wrong with it shows before the long work.
     let sets = match tasks.is_empty() {
         true => Vec::new(),
@@ -132,6 +142,12 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         false => Some(measure_tasks(ui, &device, &student, &training, &sets, &options)?),
     };
     conclude(args, ui, evaluation.as_ref(), found.as_ref())
+}
+
+/// Another student, by the name of its file.
+fn beside(path: &Path) -> anyhow::Result<(String, StudentFile)> {
+    let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    Ok((name, read_student(path)?))
 }
 
 /// Writes the report and prints what was measured: vectors, tasks, or both.

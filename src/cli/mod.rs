@@ -9,6 +9,7 @@ use crate::arch::{Activation, Arch, NOTE_LATENT, TEACHER_WIDTH, Variant};
 
 pub mod baselines;
 pub mod bench;
+pub mod codes;
 pub mod compare;
 pub mod convert;
 pub mod decode;
@@ -27,6 +28,7 @@ pub mod phases;
 pub mod progress;
 pub mod quantize;
 pub mod recommend;
+pub mod search;
 pub mod settings;
 pub mod sizes;
 pub mod sweep;
@@ -120,10 +122,12 @@ pub enum Command {
     Compare(compare::Args),
     /// Turn texts into the teacher's vectors.
     Embed(embed::Args),
-    /// Turn vectors into latents.
+    /// Turn vectors into latents or codes.
     Encode(encode::Args),
-    /// Turn latents back into vectors.
+    /// Turn latents or codes back into vectors.
     Decode(decode::Args),
+    /// Find the nearest neighbours among documents that lie as codes.
+    Search(search::Args),
     /// Store a student or a teacher at f16 or int8.
     Quantize(quantize::Args),
     /// Fit the baselines on vectors and keep them in a small file, as the page has them.
@@ -256,6 +260,7 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Embed(args) => embed::run(args, ui),
         Command::Encode(args) => encode::run(args, ui),
         Command::Decode(args) => decode::run(args, ui),
+        Command::Search(args) => search::run(args, ui),
         Command::Quantize(args) => quantize::run(args, ui),
         Command::Baselines(args) => baselines::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),

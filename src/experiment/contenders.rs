@@ -3,7 +3,7 @@
 
 use super::eval::EvalOptions;
 use super::evaluation::{Kind, SetInfo};
-use super::student_codes::{StudentCode, start_codes, student_codes};
+use super::student_codes::{StudentCode, other_code, start_codes, student_codes};
 use crate::codes::{Code, Encoded, Projected, baselines};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -16,6 +16,7 @@ pub(super) enum Contender {
     Baseline(Box<dyn Code>),
     Student(StudentCode),
     Start(StudentCode),
+    Other(StudentCode),
 }
 
 impl Contender {
@@ -24,20 +25,25 @@ impl Contender {
             Contender::Baseline(_) => Kind::Baseline,
             Contender::Student(_) => Kind::Student,
             Contender::Start(_) => Kind::Start,
+            Contender::Other(_) => Kind::Other,
         }
     }
 
     pub fn name(&self) -> String {
         match self {
             Contender::Baseline(code) => code.name(),
-            Contender::Student(code) | Contender::Start(code) => code.name().into(),
+            Contender::Student(code) | Contender::Start(code) | Contender::Other(code) => {
+                code.name().into()
+            }
         }
     }
 
     pub fn bytes_per_vector(&self) -> usize {
         match self {
             Contender::Baseline(code) => code.bytes_per_vector(),
-            Contender::Student(code) | Contender::Start(code) => code.bytes_per_vector(),
+            Contender::Student(code) | Contender::Start(code) | Contender::Other(code) => {
+                code.bytes_per_vector()
+            }
         }
     }
 
@@ -45,7 +51,9 @@ impl Contender {
     pub fn asymmetric(&self) -> bool {
         match self {
             Contender::Baseline(code) => code.asymmetric(),
-            Contender::Student(code) | Contender::Start(code) => code.asymmetric(),
+            Contender::Student(code) | Contender::Start(code) | Contender::Other(code) => {
+                code.asymmetric()
+            }
         }
     }
 
@@ -55,7 +63,9 @@ impl Contender {
         match self {
             Contender::Baseline(code) if code.asymmetric() => code.queries(vectors),
             Contender::Baseline(code) => code.documents(vectors),
-            Contender::Student(code) | Contender::Start(code) => code.queries(vectors).await,
+            Contender::Student(code) | Contender::Start(code) | Contender::Other(code) => {
+                code.queries(vectors).await
+            }
         }
     }
 
@@ -63,7 +73,19 @@ impl Contender {
     pub async fn documents(&self, vectors: &Matrix) -> Result<Matrix> {
         match self {
             Contender::Baseline(code) => code.documents(vectors),
-            Contender::Student(code) | Contender::Start(code) => code.documents(vectors).await,
+            Contender::Student(code) | Contender::Start(code) | Contender::Other(code) => {
+                code.documents(vectors).await
+            }
+        }
+    }
+
+    /// The stored form of vectors.
+    pub async fn pack(&self, vectors: &Matrix) -> Result<Vec<u8>> {
+        match self {
+            Contender::Baseline(code) => code.pack(vectors),
+            Contender::Student(code) | Contender::Start(code) | Contender::Other(code) => {
+                code.pack(vectors).await
+            }
         }
     }
 
@@ -71,7 +93,9 @@ impl Contender {
     pub async fn encode(&self, vectors: &Matrix) -> Result<Encoded> {
         match self {
             Contender::Baseline(code) => code.encode(vectors),
-            Contender::Student(code) | Contender::Start(code) => code.encode(vectors).await,
+            Contender::Student(code) | Contender::Start(code) | Contender::Other(code) => {
+                code.encode(vectors).await
+            }
         }
     }
 }
@@ -104,6 +128,9 @@ pub(super) async fn field(
     let baselines = baselines(fit, latent, options.seed)?;
     let mut contenders: Vec<Contender> = baselines.into_iter().map(Contender::Baseline).collect();
     contenders.extend(own.into_iter().map(Contender::Student));
+    for (name, other) in &options.beside {
+        contenders.push(Contender::Other(other_code(device, name, other)?));
+    }
     let mut notes = Vec::new();
     if options.start || student.info.init == Init::Spectral {
         match start(arch, &start_config(student), fit) {

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use web_time::Instant;
+
 use super::contenders::{VectorSet, check, field};
 use super::evaluation::{Comparison, Comparisons, CosineSample, Evaluation, Kind, Outcome, Row};
 use super::student_codes::STUDENT;
@@ -25,11 +27,15 @@ pub struct EvalOptions {
     /// Measure the untrained start of a randomly initialised student, too; that of a spectral
     /// one is measured always.
     pub start: bool,
+    /// Other students to compare with, each by its name.
+    pub beside: Vec<(String, StudentFile)>,
+    /// Measure how long storing takes, too.
+    pub timed: bool,
 }
 
 impl Default for EvalOptions {
     fn default() -> Self {
-        Self { resamples: 1000, seed: 0, start: false }
+        Self { resamples: 1000, seed: 0, start: false, beside: Vec::new(), timed: false }
     }
 }
 
@@ -49,6 +55,9 @@ pub async fn evaluate(
     progress: &mut dyn FnMut(usize, usize, &str) -> Result<()>,
 ) -> Result<Evaluation> {
     check(student, &[training, held_out], options)?;
+    for (_, other) in &options.beside {
+        check(other, &[held_out], options)?;
+    }
     let (fit, vectors) = (training.vectors, held_out.vectors);
     progress(0, 0, "the teacher's neighbours")?;
     let yardstick = Yardstick::new(vectors, options.seed)?;
@@ -61,7 +70,15 @@ pub async fn evaluate(
     for contender in &field.contenders {
         progress(scored.len(), total, &contender.name())?;
         let code = contender.encode(vectors).await?;
-        scored.push(Scored::new(contender.kind(), &code, &yardstick)?);
+        let mut score = Scored::new(contender.kind(), &code, &yardstick)?;
+        if options.timed {
+            // All that is needed is warm by now.
+            let began = Instant::now();
+            let stored = contender.pack(vectors).await?;
+            let time = began.elapsed().as_secs_f64() * 1e6;
+            score.microseconds = (!stored.is_empty()).then(|| time / vectors.rows() as f64);
+        }
+        scored.push(score);
         if code.name == STUDENT {
             of_student = sample(&yardstick, options.seed, vectors, &code);
         }
@@ -154,6 +171,7 @@ struct Scored {
     bytes: usize,
     asymmetric: bool,
     score: Score,
+    microseconds: Option<f64>,
 }
 
 impl Scored {
@@ -164,6 +182,7 @@ impl Scored {
             bytes: code.bytes_per_vector,
             asymmetric: code.asymmetric,
             score: yardstick.score(code)?,
+            microseconds: None,
         })
     }
 
@@ -209,6 +228,7 @@ impl Judge<'_> {
             kind: of.kind,
             bytes_per_vector: of.bytes,
             asymmetric: of.asymmetric,
+            encode_microseconds: of.microseconds,
             cosine: score.cosine,
             mean_squared_error: score.mean_squared_error,
             explained_variance: score.explained_variance,

@@ -59,6 +59,8 @@ pub enum Kind {
     Student,
     /// The student's before any training.
     Start,
+    /// Another student's, in the few bytes of its own code or in f32.
+    Other,
     /// A baseline's.
     Baseline,
 }
@@ -75,6 +77,10 @@ pub struct Row {
     pub bytes_per_vector: usize,
     /// Whether the query keeps more precision than the stored documents.
     pub asymmetric: bool,
+    /// Microseconds to encode and store one of the held-out vectors, all at once, on all cores; with
+    /// queries and comparisons left out. `None` if it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encode_microseconds: Option<f64>,
     /// Mean cosine of reconstruction and teacher.
     pub cosine: Option<f64>,
     /// Mean squared error of the reconstruction, a coordinate.

@@ -79,6 +79,14 @@ impl StudentCode {
         }
     }
 
+    /// The stored form of vectors.
+    ///
+    /// # Errors
+    /// As [`Self::queries`].
+    pub async fn pack(&self, vectors: &Matrix) -> Result<Vec<u8>> {
+        self.storage.pack(&latents(&self.student, vectors).await?)
+    }
+
     /// All that measuring needs, each part computed once.
     ///
     /// # Errors
@@ -150,6 +158,17 @@ pub(super) async fn student_codes(
         ));
     }
     Ok(all)
+}
+
+/// Latents of another student, called `name`, in its own code, or in f32 if it has none.
+pub(super) fn other_code(device: &Device, name: &str, other: &StudentFile) -> Result<StudentCode> {
+    let student = Rc::new(Student::new(device, &other.parameters, Precision::F32)?);
+    let (storage, form) = match &other.code {
+        Some(code) => (Storage::Trellis(code.clone()), format!("{} bytes", code.bytes())),
+        None => (Storage::F32, "f32".into()),
+    };
+    let view = View::Latents;
+    Ok(StudentCode { name: format!("{name}, {form}"), student, storage, view })
 }
 
 /// The start, all of it in f32; and its latents in as few bits as those of the student, if that has

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::{Dtype, RawWriter, check_options, create as create_stream, create_raw, open_raw};
 use super::{FileKind, HEAD_BYTES, ReadOptions, VECTORS, VectorReader, VectorWriter, WriteOptions};
-use super::{check_options, create as create_stream, open_raw};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
@@ -77,6 +77,47 @@ pub fn create(path: &Path, width: usize, options: &WriteOptions) -> Result<Box<d
     let stream = BufWriter::new(output.reopen()?);
     let inner = create_stream(kind, &name, stream, width, options)?;
     Ok(Box::new(FileWriter { inner, output }))
+}
+
+/// A writer of codes of `bytes` bytes to the file at `path`, `.npy` or `.safetensors`, that appears
+/// when it is finished.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_codes(path: &Path, bytes: usize, options: &WriteOptions) -> Result<CodeWriter> {
+    let name = path.display().to_string();
+    let kind = FileKind::from_name(&name)?;
+    let output = AtomicFile::create(path)?;
+    let stream = BufWriter::new(output.reopen()?);
+    let options = WriteOptions { dtype: Dtype::U8, ..options.clone() };
+    Ok(CodeWriter { inner: create_raw(kind, &name, stream, bytes, &options)?, output })
+}
+
+/// Codes to a file.
+pub struct CodeWriter {
+    inner: RawWriter<BufWriter<File>>,
+    output: AtomicFile,
+}
+
+impl CodeWriter {
+    /// Appends whole codes.
+    ///
+    /// # Errors
+    /// As [`RawWriter::write_codes`].
+    pub fn write(&mut self, codes: &[u8]) -> Result<()> {
+        self.inner.write_codes(codes)
+    }
+
+    /// Completes the file; the number of codes in it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if writing fails.
+    pub fn finish(self) -> Result<u64> {
+        let (stream, rows) = self.inner.into_inner()?;
+        drop(stream);
+        self.output.commit()?;
+        Ok(rows)
+    }
 }
 
 struct FileWriter {

@@ -9,8 +9,8 @@ const UNIT: f32 = 2.6429e-5;
 /// Mean of that sum.
 const MEAN: f32 = 131_070.0;
 
-/// `y = gain · x + offset + deviation · n`: x and y `m × k`, `channel` `3 × k` with gain, offset
-/// and deviation of each column, n nearly Gaussian with mean 0 and deviation 1, each from `seed`
+/// `y = gain · x + offset + deviation · n`: x and y `m × k`, `channel` `1 × 3 k` with the
+/// gains, then the offsets, then the deviations of the columns, n nearly Gaussian with mean 0 and deviation 1, each from `seed`
 /// and its place alone.
 ///
 /// With gain `1 − D`, offset `D · mean` and deviation `σ √(D (1 − D))` the values have the mean,
@@ -28,7 +28,7 @@ pub fn latent_noise(
     y: &mut Tensor,
 ) -> Result<()> {
     let cols = x.cols();
-    expect_shape("latent_noise", "channel", channel, 3, cols)?;
+    expect_shape("latent_noise", "channel", channel, 1, 3 * cols)?;
     expect_shape("latent_noise", "y", y, x.rows(), cols)?;
     match device {
         Device::Cpu(_) => {

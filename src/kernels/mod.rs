@@ -9,6 +9,7 @@ pub mod adamw;
 pub mod add_scaled;
 pub mod attention;
 pub mod attention_grad;
+pub mod code_scores;
 pub mod column_sum;
 pub mod cosine_loss;
 pub mod gather;

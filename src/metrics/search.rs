@@ -41,17 +41,7 @@ impl Search {
                 format!("queries of {width} values cannot search documents of {given}"),
             ));
         }
-        let (first, depth) = (self.seen, self.depth);
-        self.seen =
-            u32::try_from(count).ok().and_then(|n| first.checked_add(n)).ok_or_else(|| {
-                Error::invalid(
-                    "search",
-                    format!("{count} more documents than {first} are too many"),
-                )
-            })?;
-        if count == 0 || depth == 0 {
-            return Ok(());
-        }
+        let Some((first, depth)) = self.count(count)? else { return Ok(()) };
         let (queries, documents) = (&self.queries, unit_rows(documents));
         let best = &self.best;
         let lists = map_blocks(queries.rows(), BLOCK, |rows| {
@@ -61,10 +51,48 @@ impl Search {
             let all = Operand::from(&documents).transposed();
             multiply(part, all, &mut scores, false, Threads::One);
             let each = rows.zip(scores.chunks_exact(count));
-            each.map(|(row, scores)| merged(&best[row], scores, first, depth)).collect::<Vec<_>>()
+            let lists =
+                each.map(|(row, scores)| merged(&best[row], scores.iter().copied(), first, depth));
+            lists.collect::<Vec<_>>()
         });
         self.best = lists.into_iter().flatten().collect();
         Ok(())
+    }
+
+    /// As [`Self::add`] for documents that were scored elsewhere: `scores` are their cosines with the
+    /// queries, documents × queries.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_scores(&mut self, scores: &Matrix) -> Result<()> {
+        if scores.cols() != self.queries.rows() {
+            return Err(Error::invalid("search", "scores are not of these queries"));
+        }
+        let Some((first, depth)) = self.count(scores.rows())? else { return Ok(()) };
+        let best = &self.best;
+        let lists = map_blocks(scores.cols(), BLOCK, |queries| {
+            let list = |query: usize| {
+                let own = scores.iter_rows().map(move |row| row[query]);
+                merged(&best[query], own, first, depth)
+            };
+            queries.map(list).collect::<Vec<_>>()
+        });
+        self.best = lists.into_iter().flatten().collect();
+        Ok(())
+    }
+
+    /// Counts further documents: the index of the first, and the depth; `None` if there is nothing
+    /// to do.
+    fn count(&mut self, count: usize) -> Result<Option<(u32, usize)>> {
+        let first = self.seen;
+        self.seen =
+            u32::try_from(count).ok().and_then(|n| first.checked_add(n)).ok_or_else(|| {
+                Error::invalid(
+                    "search",
+                    format!("{count} more documents than {first} are too many"),
+                )
+            })?;
+        Ok((count > 0 && self.depth > 0).then_some((first, self.depth)))
     }
 
     /// What was found; the depth is cut to the number of documents.
@@ -76,7 +104,7 @@ impl Search {
 }
 
 /// The nearest of those known and those scored now; `first` is the index of the first of these.
-fn merged(best: &[u64], scores: &[f32], first: u32, depth: usize) -> Vec<u64> {
+fn merged(best: &[u64], scores: impl Iterator<Item = f32>, first: u32, depth: usize) -> Vec<u64> {
     // No later key can be better than the worst of a full list unless it is less.
     let worst = if best.len() < depth { u64::MAX } else { best[depth - 1] };
     let mut keys = best.to_vec();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::eval_tables::{differences, fidelity, neighbours};
 use super::heat_map::{Panel, cosine_heat_map, difference_heat_map};
 use super::html::{Block, Report, Section};
-use super::plot::{Curve, Mark, quality_against_bytes, training_curve};
+use super::plot::{Axis, Curve, Mark, quality_against, training_curve};
 use crate::arch::Precision;
 use crate::error::Result;
 use crate::experiment::{
@@ -101,12 +101,28 @@ fn bytes_section(evaluation: &Evaluation) -> Result<Option<Section>> {
     if marks.is_empty() {
         return Ok(None);
     }
-    let svg = quality_against_bytes("overlap@10 against bytes a vector", "overlap@10", &marks)?;
+    let svg =
+        quality_against(Axis::Bytes, "overlap@10 against bytes a vector", "overlap@10", &marks)?;
     let caption = "Higher and further left is better. Bars are 95 % intervals. Codes with fewer \
                    bytes than f32 are searched with queries in f32.";
-    Ok(Some(
-        Section::new("Quality against bytes").with(Block::Figure { svg, caption: caption.into() }),
-    ))
+    let mut section =
+        Section::new("Quality against bytes").with(Block::Figure { svg, caption: caption.into() });
+    let timed = evaluation
+        .rows
+        .iter()
+        .filter_map(|row| Some(Mark { x: row.encode_microseconds?, ..point(row)? }));
+    let timed: Vec<Mark> = timed.collect();
+    if !timed.is_empty() {
+        let title = "overlap@10 against the time to encode a vector";
+        let svg = quality_against(Axis::Microseconds, title, "overlap@10", &timed)?;
+        let caption = format!(
+            "The same codes by the time that storing one of {} vectors takes on all cores, measured \
+             in this run.",
+            count(evaluation.held_out.rows as u64)
+        );
+        section = section.with(Block::Figure { svg, caption });
+    }
+    Ok(Some(section))
 }
 
 /// A code as a point: those that say the same as another one are left to the tables.
@@ -122,6 +138,7 @@ pub(super) fn mark(
             return None;
         }
         Kind::Student => "student",
+        Kind::Other => "other student",
         Kind::Baseline if name.contains("transform") => "transform",
         Kind::Baseline if name.contains("rotated") => "rotated",
         Kind::Baseline if name.starts_with("PCA") && name.contains(", centred") => "centred",
@@ -142,10 +159,10 @@ pub(super) fn mark(
     Some(Mark {
         label: label.trim_end_matches(", f32").to_string(),
         series: series.into(),
-        bytes: bytes_per_vector as f64,
+        x: bytes_per_vector as f64,
         value: value.mean,
         interval: Some((value.low, value.high)),
-        emphasis: series == "student",
+        emphasis: series.ends_with("student"),
     })
 }
 

@@ -27,6 +27,7 @@ pub fn neighbours(evaluation: &Evaluation) -> Table {
             Column::right("overlap_at_1", "@1"),
             Column::right("overlap_at_100", "@100"),
             Column::right("ndcg_at_10", "nDCG"),
+            Column::right("encode_microseconds", "µs"),
         ],
     );
     for row in &evaluation.rows {
@@ -39,6 +40,7 @@ pub fn neighbours(evaluation: &Evaluation) -> Table {
             mean(row.overlap_at_1),
             mean(row.overlap_at_100),
             number(row.ndcg_at_10, 3),
+            number(row.encode_microseconds, 1),
         ];
         table.row(toned(cells, row.kind));
     }
@@ -49,6 +51,7 @@ pub fn neighbours(evaluation: &Evaluation) -> Table {
         crate::number::count(evaluation.held_out.rows as u64),
         crate::number::count(evaluation.resamples as u64)
     ));
+    table.note("µs: to encode and store one vector, all held-out vectors at once.");
     table.note("* Only the stored documents have so few bytes; the query stays in f32.");
     table.note(
         "Rows named student output store latents, too; what they decode to is searched in the \
@@ -93,7 +96,8 @@ pub fn fidelity(evaluation: &Evaluation) -> Table {
 /// overlap@10 of the student's rows less that of PCA, the teacher in int8 and its own start;
 /// none where there is no overlap@10.
 pub fn differences(evaluation: &Evaluation) -> Option<Table> {
-    let own = |row: &&Row| row.kind != Kind::Baseline && row.overlap_at_10.is_some();
+    let own =
+        |row: &&Row| matches!(row.kind, Kind::Student | Kind::Start) && row.overlap_at_10.is_some();
     let rows: Vec<&Row> = evaluation.rows.iter().filter(own).collect();
     let latent = evaluation.student.arch.latent().min(evaluation.held_out.width);
     let pca = format!("PCA-{latent}");
@@ -167,7 +171,7 @@ pub(super) fn toned(mut cells: Vec<Cell>, kind: Kind) -> Vec<Cell> {
     let tone = match kind {
         Kind::Student => Tone::Strong,
         Kind::Start => Tone::Muted,
-        Kind::Baseline => return cells,
+        Kind::Baseline | Kind::Other => return cells,
     };
     for cell in cells.iter_mut().filter(|cell| cell.tone == Tone::Plain) {
         cell.tone = tone;

@@ -8,7 +8,7 @@ use super::note_tables::{
     all_codes, answering, claim_summary, claims, codes, learning, memory, of_family, quality,
     sizes, skipped,
 };
-use super::plot::{Mark, quality_against_bytes};
+use super::plot::{Axis, Mark, quality_against};
 use super::table::Table;
 use crate::error::Result;
 use crate::experiment::Kind;
@@ -301,12 +301,12 @@ fn bytes_section(run: &NoteRun) -> Result<Option<Section>> {
         .collect();
     // Of the students the best of each number of bytes: the others would hide each other.
     for (name, code, own) in all_codes(run) {
-        let taken = |m: &Mark| m.emphasis && m.bytes == code.bytes_per_vector as f64;
+        let taken = |m: &Mark| m.emphasis && m.x == code.bytes_per_vector as f64;
         if own && !marks.iter().any(taken) {
             marks.push(Mark {
                 label: name.split(',').next().unwrap_or("student").to_string(),
                 series: "student".into(),
-                bytes: code.bytes_per_vector as f64,
+                x: code.bytes_per_vector as f64,
                 value: code.overlap.mean,
                 interval: Some((code.overlap.low, code.overlap.high)),
                 emphasis: true,
@@ -315,7 +315,12 @@ fn bytes_section(run: &NoteRun) -> Result<Option<Section>> {
     }
     let mut section = Section::new("Quality at equal bytes");
     if !marks.is_empty() {
-        let svg = quality_against_bytes("overlap@10 against bytes a vector", "overlap@10", &marks)?;
+        let svg = quality_against(
+            Axis::Bytes,
+            "overlap@10 against bytes a vector",
+            "overlap@10",
+            &marks,
+        )?;
         let caption = "Higher and further left is better. Bars are 95 % intervals; of the students \
                        the best of each size. Codes with fewer bytes than f32 are searched with \
                        queries in f32.";

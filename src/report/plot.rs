@@ -25,15 +25,48 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// One point of [`quality_against_bytes`].
+/// What a quality is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Bytes a vector.
+    Bytes,
+    /// Microseconds to store one.
+    Microseconds,
+}
+
+impl Axis {
+    fn title(self) -> &'static str {
+        match self {
+            Axis::Bytes => "bytes per vector, each step doubles",
+            Axis::Microseconds => "µs to store a vector, each step doubles",
+        }
+    }
+
+    /// Ticks, in powers of two: 384-wide embeddings make sizes of 3·2^k, on which codes stand.
+    fn ticks(self, span: &Span) -> Vec<f64> {
+        let (first, unit) = match self {
+            Axis::Bytes => (0, 3.0f64),
+            Axis::Microseconds => (-6, 1.0),
+        };
+        let all = (first..24).map(|k| unit.log2() + f64::from(k));
+        all.filter(|t| (span.low..=span.high).contains(t)).collect()
+    }
+
+    fn label(self, power: f64) -> String {
+        let digits = if power < -0.5 { 2 } else { 0 };
+        number::decimal(power.exp2(), digits)
+    }
+}
+
+/// One point of [`quality_against`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
     /// Stands beside the point; empty for none.
     pub label: String,
     /// Points of one series share a colour and are joined by a line.
     pub series: String,
-    /// Bytes a vector, above zero.
-    pub bytes: f64,
+    /// Bytes a vector, or microseconds; above zero.
+    pub x: f64,
     /// The quality.
     pub value: f64,
     /// Confidence interval around the value; none draws no bar.
@@ -86,15 +119,15 @@ pub fn training_curve(title: &str, x_label: &str, y_label: &str, curves: &[Curve
     })
 }
 
-/// Quality of codes against their bytes a vector, on a logarithmic x whose steps double, with
-/// confidence bars and a label beside each point.
+/// Quality of codes against their bytes a vector or their time, on a logarithmic x whose steps
+/// double, with confidence bars and a label beside each point.
 ///
 /// # Errors
-/// [`Error::Invalid`] if no mark is finite with bytes above zero.
-pub fn quality_against_bytes(title: &str, y_label: &str, marks: &[Mark]) -> Result<Svg> {
-    let usable = |m: &&Mark| m.bytes.is_finite() && m.bytes > 0.0 && m.value.is_finite();
+/// [`Error::Invalid`] if no mark is finite with an x above zero.
+pub fn quality_against(axis: Axis, title: &str, y_label: &str, marks: &[Mark]) -> Result<Svg> {
+    let usable = |m: &&Mark| m.x.is_finite() && m.x > 0.0 && m.value.is_finite();
     let marks: Vec<&Mark> = marks.iter().filter(usable).collect();
-    let x = Span::of(marks.iter().map(|m| m.bytes.log2()), 0.06)?;
+    let x = Span::of(marks.iter().map(|m| m.x.log2()), 0.06)?;
     let ends = |m: &&Mark| {
         let (low, high) = m.interval.unwrap_or((m.value, m.value));
         [m.value, low, high].into_iter().filter(|v| v.is_finite()).collect::<Vec<_>>()
@@ -107,11 +140,7 @@ pub fn quality_against_bytes(title: &str, y_label: &str, marks: &[Mark]) -> Resu
         }
     }
     draw(SIZE, title, |root| {
-        // 384-wide embeddings make sizes of 3·2^k: these are the ticks that codes stand on.
-        let ticks: Vec<f64> = (0..24)
-            .map(|k| (3.0 * f64::from(1 << k)).log2())
-            .filter(|t| (x.low..=x.high).contains(t))
-            .collect();
+        let ticks = axis.ticks(&x);
         let mut chart = ChartBuilder::on(root)
             .margin_top(64)
             .margin_right(150)
@@ -119,13 +148,13 @@ pub fn quality_against_bytes(title: &str, y_label: &str, marks: &[Mark]) -> Resu
             .y_label_area_size(120)
             .build_cartesian_2d(Ticked { span: x, ticks }, y.low..y.high)
             .map_err(broken)?;
-        axes(&mut chart, &|v| number::decimal(v.exp2(), 0), &|v| number::decimal(*v, 2))?;
-        axis_titles(root, "bytes per vector, each step doubles", y_label)?;
-        let at = |m: &Mark, v: f64| chart.backend_coord(&(m.bytes.log2(), v));
+        axes(&mut chart, &|v| axis.label(*v), &|v| number::decimal(*v, 2))?;
+        axis_titles(root, axis.title(), y_label)?;
+        let at = |m: &Mark, v: f64| chart.backend_coord(&(m.x.log2(), v));
         let mut obstacles = Vec::new();
         for (i, name) in series.iter().enumerate() {
             let mut own: Vec<&Mark> = marks.iter().copied().filter(|m| m.series == *name).collect();
-            own.sort_by(|a, b| a.bytes.total_cmp(&b.bytes));
+            own.sort_by(|a, b| a.x.total_cmp(&b.x));
             obstacles.extend(draw_series(root, &own, PALETTE[i % PALETTE.len()], &at)?);
         }
         let color = |m: &Mark| {
@@ -318,9 +347,9 @@ mod tests {
     use super::super::svg::tests::{EVIL, assert_well_formed};
     use super::*;
 
-    fn mark(label: &str, bytes: f64, value: f64) -> Mark {
+    fn mark(label: &str, x: f64, value: f64) -> Mark {
         let interval = Some((value - 0.003, value + 0.003));
-        Mark { label: label.into(), series: label.into(), bytes, value, interval, emphasis: false }
+        Mark { label: label.into(), series: label.into(), x, value, interval, emphasis: false }
     }
 
     #[test]
@@ -328,7 +357,7 @@ mod tests {
         let curve = Curve { name: EVIL.into(), points: vec![(0.0, 1.0), (1.0, 0.5)] };
         for svg in [
             training_curve(EVIL, EVIL, EVIL, &[curve]).unwrap(),
-            quality_against_bytes(EVIL, EVIL, &[mark(EVIL, 192.0, 0.9)]).unwrap(),
+            quality_against(Axis::Bytes, EVIL, EVIL, &[mark(EVIL, 192.0, 0.9)]).unwrap(),
         ] {
             assert_well_formed(svg.as_str());
             assert!(!svg.as_str().contains("<script"), "{}", svg.as_str());
@@ -346,7 +375,7 @@ mod tests {
         let bad = Curve { name: "bad".into(), points: vec![(0.0, f64::NAN)] };
         assert!(training_curve("t", "x", "y", &[bad]).is_err());
         assert!(training_curve("t", "x", "y", &[]).is_err());
-        assert!(quality_against_bytes("t", "y", &[mark("zero", 0.0, 0.5)]).is_err());
+        assert!(quality_against(Axis::Bytes, "t", "y", &[mark("zero", 0.0, 0.5)]).is_err());
         let single = Curve { name: "one".into(), points: vec![(5.0, 0.0)] };
         assert_well_formed(training_curve("t", "x", "y", &[single]).unwrap().as_str());
     }
@@ -362,7 +391,7 @@ mod tests {
     #[test]
     fn more_quality_stands_higher_and_more_bytes_further_right() {
         let marks = [mark("small", 48.0, 0.7), mark("large", 768.0, 0.9)];
-        let svg = quality_against_bytes("t", "y", &marks).unwrap();
+        let svg = quality_against(Axis::Bytes, "t", "y", &marks).unwrap();
         let circles: Vec<(i32, i32)> = svg
             .as_str()
             .lines()

@@ -2,7 +2,7 @@
 
 use super::eval_page::{mark, student_text};
 use super::html::{Block, Report, Section};
-use super::plot::{Mark, quality_against_bytes};
+use super::plot::{Axis, Mark, quality_against};
 use super::task_tables::{task_tables, title};
 use crate::error::Result;
 use crate::experiment::tasks::{TaskEvaluation, TaskReport, TaskRow};
@@ -68,8 +68,12 @@ fn section(task: &TaskEvaluation, resamples: usize) -> Result<Section> {
     let marks: Vec<Mark> = task.rows.iter().filter_map(point).collect();
     if !marks.is_empty() {
         let measure = task.kind.measures()[0];
-        let svg =
-            quality_against_bytes(&format!("{measure} against bytes a vector"), measure, &marks)?;
+        let svg = quality_against(
+            Axis::Bytes,
+            &format!("{measure} against bytes a vector"),
+            measure,
+            &marks,
+        )?;
         let caption = "Higher and further left is better. Bars are 95 % intervals; codes are \
                        measured on the same items, so differences are surer than the bars say.";
         section = section.with(Block::Figure { svg, caption: caption.into() });

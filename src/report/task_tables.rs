@@ -54,7 +54,7 @@ pub fn differences(task: &TaskEvaluation) -> Table {
             Column::right("to_pca_interval", "95 %"),
         ],
     );
-    for row in task.rows.iter().filter(|row| row.kind != Kind::Baseline) {
+    for row in task.rows.iter().filter(|row| matches!(row.kind, Kind::Student | Kind::Start)) {
         let Some(Measured { to_teacher, to_pca, .. }) = row.measures.first() else { continue };
         let mut cells = vec![name_of(row)];
         cells.extend(differing(*to_teacher));

@@ -29,7 +29,7 @@ pub(crate) struct Rooms<'a> {
 
 /// What is stored of the latents of a batch.
 pub(crate) struct Stored<'a> {
-    /// `3 × latent`: see [`latent_noise`].
+    /// `1 × 3 latent`: see [`latent_noise`].
     pub(crate) channel: &'a Tensor,
     /// The same with the gains alone: the way of the gradient.
     pub(crate) gains: &'a Tensor,

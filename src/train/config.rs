@@ -111,6 +111,11 @@ impl TrainConfig {
         Self { init, learning_rate: share * base.learning_rate, ..base }
     }
 
+    /// Whether the best epoch is kept, where there are validation rows.
+    pub(crate) fn keeps_best(&self) -> bool {
+        self.patience > 0 || self.latent_bits > 0
+    }
+
     /// Every setting by its name. By way of text, so that 0.0005 does not become an f64 of many
     /// digits.
     pub fn fields(&self) -> serde_json::Map<String, serde_json::Value> {

@@ -36,7 +36,7 @@ pub struct Step {
 /// How stored latents differ from what the encoder gives, and room for them.
 #[derive(Debug)]
 struct Channel {
-    /// `3 × latent`: see [`crate::kernels::latent_noise`].
+    /// See [`crate::kernels::latent_noise`].
     settings: Tensor,
     gains: Tensor,
     stored: Tensor,
@@ -78,14 +78,8 @@ impl Step {
             channel: channel
                 .map(|settings| -> Result<_> {
                     Ok(Channel {
-                        settings: device.upload_matrix(settings)?,
-                        gains: device.upload_matrix(&Matrix::from_fn(
-                            3,
-                            arch.latent(),
-                            |r, c| {
-                                if r == 0 { settings.row(0)[c] } else { 0.0 }
-                            },
-                        ))?,
+                        settings: device.upload(1, settings.data().len(), settings.data())?,
+                        gains: device.upload(1, settings.data().len(), &gains(settings))?,
                         stored: device.zeros(batch, arch.latent())?,
                     })
                 })
@@ -221,6 +215,13 @@ impl Step {
         }
         Ok(())
     }
+}
+
+/// The gains of a channel alone, with nothing added.
+fn gains(channel: &Matrix) -> Vec<f32> {
+    let mut gains = channel.row(0).to_vec();
+    gains.resize(channel.data().len(), 0.0);
+    gains
 }
 
 async fn read_all(device: &Device, tensors: impl Iterator<Item = &Tensor>) -> Result<Vec<Matrix>> {

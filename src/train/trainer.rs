@@ -226,7 +226,7 @@ impl Trainer {
             )?,
             batch: vec![0.0; config.batch * data.cols()],
             order: (u32::MAX, Vec::new()),
-            best: if config.patience > 0 { parameters.values().to_vec() } else { Vec::new() },
+            best: if config.keeps_best() { parameters.values().to_vec() } else { Vec::new() },
             last: Losses::default(),
             state,
             data,
@@ -275,13 +275,13 @@ impl Trainer {
         self.state.best
     }
 
-    /// The student that came of it: with early stopping (a patience and validation rows) the
-    /// best epoch's by validation overlap@10, the start counted as one; else the last step's.
+    /// The student that came of it: with early stopping (a patience and validation rows), or latents
+    /// in a few bits, the best epoch's by validation overlap@10, the start counted as one; else the last step's.
     ///
     /// # Errors
     /// What the device reports.
     pub async fn student(&self) -> Result<Parameters> {
-        if self.stops_early() {
+        if self.keeps_best() {
             Parameters::new(&self.state.arch, self.best.clone())
         } else {
             self.current().await
@@ -290,11 +290,17 @@ impl Trainer {
 
     /// The epoch whose parameters [`Self::student`] gives.
     pub fn kept_epoch(&self) -> u32 {
-        if self.stops_early() { self.state.best.0 } else { self.progress().epoch }
+        if self.keeps_best() { self.state.best.0 } else { self.progress().epoch }
     }
 
     fn stops_early(&self) -> bool {
         self.state.config.patience > 0 && self.truth.is_some()
+    }
+
+    /// Whether the best epoch counts rather than the last. With latents in a few bits always: what
+    /// is trained against is noise, what is validated the code itself.
+    fn keeps_best(&self) -> bool {
+        self.truth.is_some() && self.state.config.keeps_best()
     }
 
     /// The parameters as they are now.
@@ -412,7 +418,7 @@ impl Trainer {
             && overlap > self.state.best.1
         {
             self.state.best = (epoch, overlap);
-            if self.stops_early() {
+            if self.keeps_best() {
                 self.best = self.step.read_parameters().await?;
             }
         }

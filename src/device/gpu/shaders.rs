@@ -15,16 +15,18 @@ macro_rules! shader {
     };
 }
 
-const SHADERS: [Entry; 26] = [
+const SHADERS: [Entry; 28] = [
     shader!("activation"),
     shader!("adamw"),
     shader!("add_scaled"),
     shader!("attention"),
     shader!("attention_grad"),
+    shader!("code_scores"),
     shader!("column_sum"),
     shader!("cosine_loss"),
     shader!("gather", precisions),
     shader!("gram_loss"),
+    shader!("latent_noise"),
     shader!("layer_norm"),
     shader!("layer_norm_grad"),
     shader!("layer_norm_grad_parameters"),
