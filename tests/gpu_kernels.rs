@@ -121,7 +121,7 @@ fn noise_on_latents() {
     for (m, cols) in [(1, 1), (3, 130), (65, 7), (300, 3)] {
         agree(&format!("latent_noise {m} {cols}"), |device| {
             let x = random(device, m, cols, 71);
-            let channel = random(device, 3, cols, 72);
+            let channel = random(device, 1, 3 * cols, 72);
             let mut y = zeros(device, m, cols);
             latent_noise(device, &x, &channel, 73, &mut y).unwrap();
             vec![y]
@@ -131,37 +131,31 @@ fn noise_on_latents() {
 
 #[test]
 fn scores_of_codes() {
-    // The table of values is in one buffer always, so buffers are not split here.
-    let Some(gpu) = gpu() else { return };
     for (documents, queries, coordinates, bytes) in
         [(1, 1, 1, 1), (70, 3, 5, 4), (130, 9, 17, 7), (65, 17, 24, 24)]
     {
-        agree_on(
-            &gpu,
-            &format!("code_scores {documents} {queries} {coordinates} {bytes}"),
-            |device| {
-                let mut steps = zeros(device, coordinates, 4);
-                let words: Vec<u32> = (0..coordinates)
-                    .flat_map(|i| {
-                        let end = (i + 1) * 8 * bytes / coordinates;
-                        let [scale, mean] = [1.0 + i as f32, 0.1 * i as f32];
-                        [end as u32, (i % TABLES) as u32, scale.to_bits(), mean.to_bits()]
-                    })
-                    .collect();
-                device.write_words(&mut steps, &words).unwrap();
-                let values = random(device, TABLES, STATES, 81);
-                let plan = CodePlan { bytes, steps, values, rest: 0.3 };
-                let row = bytes.div_ceil(4);
-                let mut codes = zeros(device, documents, row);
-                let words: Vec<u32> =
-                    (0..(documents * row) as u32).map(|i| i.wrapping_mul(2_654_435_761)).collect();
-                device.write_words(&mut codes, &words).unwrap();
-                let queries = random(device, queries, coordinates + 1, 82);
-                let mut scores = zeros(device, documents, queries.rows());
-                code_scores(device, &plan, &queries, &codes, &mut scores).unwrap();
-                vec![scores]
-            },
-        );
+        agree(&format!("code_scores {documents} {queries} {coordinates} {bytes}"), |device| {
+            let mut steps = zeros(device, 1, 4 * coordinates);
+            let words: Vec<u32> = (0..coordinates)
+                .flat_map(|i| {
+                    let end = (i + 1) * 8 * bytes / coordinates;
+                    let [scale, mean] = [1.0 + i as f32, 0.1 * i as f32];
+                    [end as u32, (i % TABLES) as u32, scale.to_bits(), mean.to_bits()]
+                })
+                .collect();
+            device.write_words(&mut steps, &words).unwrap();
+            let values = random(device, 1, TABLES * STATES, 81);
+            let plan = CodePlan { bytes, steps, values, rest: 0.3 };
+            let row = bytes.div_ceil(4);
+            let mut codes = zeros(device, documents, row);
+            let words: Vec<u32> =
+                (0..(documents * row) as u32).map(|i| i.wrapping_mul(2_654_435_761)).collect();
+            device.write_words(&mut codes, &words).unwrap();
+            let rows = random(device, 1, queries * (coordinates + 1), 82);
+            let mut scores = zeros(device, documents, queries);
+            code_scores(device, &plan, &rows, &codes, &mut scores).unwrap();
+            vec![scores]
+        });
     }
 }
 

@@ -22,7 +22,7 @@ pub use fitted::Fitted;
 pub use gaussian::{GaussianLevels, MAX_BITS, gaussian_levels};
 pub use projected::Projected;
 pub use rotated::RotatedBits;
-pub use search::CodeSearch;
+pub use search::{CodeSearch, Queries};
 pub use storage::{Int8Range, Storage};
 pub use transform::{PcaTransform, TransformBasis};
 pub use trellis::{TrellisCode, TrellisLayout};

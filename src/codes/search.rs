@@ -19,6 +19,13 @@ pub struct CodeSearch {
     alike: Vec<f32>,
 }
 
+/// Queries on the device.
+#[derive(Debug)]
+pub struct Queries {
+    tensor: Tensor,
+    count: usize,
+}
+
 impl CodeSearch {
     /// For codes of `code`, on `device`.
     ///
@@ -35,9 +42,9 @@ impl CodeSearch {
                 [layout.ends[i], layout.tables[i], layout.scales[i].to_bits(), mean.to_bits()]
             })
             .collect();
-        let mut steps = device.zeros(latents.len(), 4)?;
+        let mut steps = device.zeros(1, words.len())?;
         device.write_words(&mut steps, &words)?;
-        let values = device.upload(TABLES, STATES, &layout.values)?;
+        let values = device.upload(1, TABLES * STATES, &layout.values)?;
         let rest = alike.iter().map(|v| v * v).sum();
         let plan = CodePlan { bytes: layout.bytes, steps, values, rest };
         Ok(Self { device: device.clone(), plan, latents, alike })
@@ -52,23 +59,23 @@ impl CodeSearch {
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] for another width, and what the device reports.
-    pub fn queries(&self, latents: &Matrix) -> Result<Tensor> {
+    pub fn queries(&self, latents: &Matrix) -> Result<Queries> {
         expect_width("search", latents, self.alike.len())?;
-        let (unit, coordinates) = (unit_rows(latents), self.latents.len());
-        self.device.upload_matrix(&Matrix::from_fn(unit.rows(), coordinates + 1, |row, i| {
-            let row = unit.row(row);
-            match self.latents.get(i) {
-                Some(latent) => row[*latent],
-                None => row.iter().zip(&self.alike).map(|(a, b)| a * b).sum(),
-            }
-        }))
+        let unit = unit_rows(latents);
+        let mut values = Vec::with_capacity(unit.rows() * (self.latents.len() + 1));
+        for row in unit.iter_rows() {
+            values.extend(self.latents.iter().map(|latent| row[*latent]));
+            values.push(row.iter().zip(&self.alike).map(|(a, b)| a * b).sum());
+        }
+        let tensor = self.device.upload(1, values.len(), &values)?;
+        Ok(Queries { tensor, count: unit.rows() })
     }
 
     /// Cosines of the documents `codes` with the queries: documents × queries.
     ///
     /// # Errors
     /// [`crate::Error::Format`] if the bytes are no whole documents, and what the device reports.
-    pub async fn scores(&self, queries: &Tensor, codes: &[u8]) -> Result<Matrix> {
+    pub async fn scores(&self, queries: &Queries, codes: &[u8]) -> Result<Matrix> {
         let documents = expect_whole("search", codes, self.bytes())?;
         let row_words = self.bytes().div_ceil(4);
         let mut words = vec![0u32; documents * row_words];
@@ -78,8 +85,8 @@ impl CodeSearch {
         }
         let mut stored = self.device.zeros(documents, row_words)?;
         self.device.write_words(&mut stored, &words)?;
-        let mut scores = self.device.zeros(documents, queries.rows())?;
-        code_scores(&self.device, &self.plan, queries, &stored, &mut scores)?;
+        let mut scores = self.device.zeros(documents, queries.count)?;
+        code_scores(&self.device, &self.plan, &queries.tensor, &stored, &mut scores)?;
         self.device.read_matrix(&scores).await
     }
 }

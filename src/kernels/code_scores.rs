@@ -19,17 +19,24 @@ const QUERIES: usize = 8;
 pub struct CodePlan {
     /// Bytes of a code.
     pub bytes: usize,
-    /// `coordinates × 4` words: the bits of the code up to the coordinate's own last one, the table,
+    /// `1 × 4 coordinates` words: the bits of the code up to the coordinate's own last one, the table,
     /// and as `f32` the scale and the mean.
     pub steps: Tensor,
-    /// `TABLES × STATES` values.
+    /// `1 × TABLES · STATES` values.
     pub values: Tensor,
     /// Squared length of what every document has alike.
     pub rest: f32,
 }
 
+impl CodePlan {
+    /// Coordinates that have bits.
+    pub fn coordinates(&self) -> usize {
+        self.steps.cols() / 4
+    }
+}
+
 /// `scores` (documents × queries) of `codes` (documents × words, four bytes a word, the first byte
-/// lowest) against `queries` (queries × (coordinates + 1), of unit length over all latents: their
+/// lowest) against `queries` (1 × queries · (coordinates + 1), each of unit length over all latents: their
 /// values in the order of the plan, then the product with what every document has alike): the
 /// cosine of each query with `mean + scale · values[window]` of each document, where the window is
 /// the eight bits of the code before a coordinate's end.
@@ -43,12 +50,12 @@ pub fn code_scores(
     codes: &Tensor,
     scores: &mut Tensor,
 ) -> Result<()> {
-    let coordinates = plan.steps.rows();
-    expect_shape("code_scores", "steps", &plan.steps, coordinates, 4)?;
-    expect_shape("code_scores", "values", &plan.values, TABLES, STATES)?;
-    expect_shape("code_scores", "queries", queries, queries.rows(), coordinates + 1)?;
+    let (coordinates, count) = (plan.coordinates(), scores.cols());
+    expect_shape("code_scores", "steps", &plan.steps, 1, 4 * coordinates)?;
+    expect_shape("code_scores", "values", &plan.values, 1, TABLES * STATES)?;
+    expect_shape("code_scores", "queries", queries, 1, count * (coordinates + 1))?;
     expect_shape("code_scores", "codes", codes, codes.rows(), plan.bytes.div_ceil(4))?;
-    expect_shape("code_scores", "scores", scores, codes.rows(), queries.rows())?;
+    expect_shape("code_scores", "scores", scores, codes.rows(), count)?;
     match device {
         Device::Cpu(_) => {
             on_cpu(plan, queries, codes, scores);
@@ -59,8 +66,8 @@ pub fn code_scores(
 }
 
 fn on_cpu(plan: &CodePlan, queries: &Tensor, codes: &Tensor, scores: &mut Tensor) {
-    let (count, words) = (queries.rows(), codes.cols());
-    let (coordinates, all) = (plan.steps.rows(), queries.host());
+    let (count, words) = (scores.cols(), codes.cols());
+    let (coordinates, all) = (plan.coordinates(), queries.host());
     let (steps, values) = (plan.steps.host(), plan.values.host());
     let codes: &[u8] = bytemuck::cast_slice(codes.host());
     par_rows(scores.host_mut(), count, |first, scores| {
@@ -106,7 +113,7 @@ fn on_gpu(
 ) -> Result<()> {
     for rows in cut_rows(&[codes, scores], usize::MAX) {
         let ((codes_part, codes_at), (scores_part, scores_at)) = (rows.of(codes), rows.of(scores));
-        for first in (0..queries.rows()).step_by(QUERIES) {
+        for first in (0..scores.cols()).step_by(QUERIES) {
             gpu.run(&Dispatch {
                 shader: "code_scores",
                 variant: 0,
@@ -115,8 +122,8 @@ fn on_gpu(
                     word(codes.cols()),
                     word(plan.bytes),
                     codes_at,
-                    word(plan.steps.rows()),
-                    word(queries.rows()),
+                    word(plan.coordinates()),
+                    word(scores.cols()),
                     word(first),
                     scores_at,
                     plan.rest.to_bits(),
