@@ -1,0 +1,99 @@
+"""The command, students of every kind, and the README's snippets, for the tests in this folder."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "release"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+PLAIN = [384, 256, 192, 256, 384]
+DEEP = [384, 300, 250, 96, 250, 300, 384]
+
+
+def lnsp(*words):
+    """Runs the command; what it prints."""
+    words = [str(BUILT / "lnsp"), *map(str, words), "--quiet"]
+    done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        raise AssertionError(f"{' '.join(words)}: {done.stderr}")
+    return done.stdout
+
+
+def held_out(rows):
+    """The first rows of the bundled held-out vectors, in f32."""
+    file = ROOT / "data/vectors_heldout_3k.safetensors"
+    return load_file(file)["vectors"][:rows].astype(np.float32)
+
+
+def state_dict(widths, variant="plain", seed=727):
+    """A random student under the names of PyTorch modules."""
+    generator = np.random.default_rng(seed)
+    latent = widths.index(min(widths[1:-1]))
+    count = len(widths) - 1
+    names = ["input_proj"] + [f"encoder_{i}" for i in range(1, latent - 1)] + ["compression"]
+    names += ["expansion"] + [f"decoder_{i}" for i in range(1, count - latent - 1)]
+    names += ["teacher_align"]
+    tensors = {}
+
+    def linear(name, outputs, inputs):
+        bound = inputs**-0.5
+        weight = generator.uniform(-bound, bound, (outputs, inputs))
+        bias = generator.uniform(-bound, bound, outputs)
+        tensors[f"{name}.weight"] = weight.astype(np.float32)
+        tensors[f"{name}.bias"] = bias.astype(np.float32)
+
+    def norm(name, width):
+        tensors[f"{name}.weight"] = generator.uniform(0.5, 1.5, width).astype(np.float32)
+        tensors[f"{name}.bias"] = generator.uniform(-0.5, 0.5, width).astype(np.float32)
+
+    for layer, name in enumerate(names):
+        if variant == "sn727":
+            norm(f"{name}_norm", widths[layer])
+        linear(name, widths[layer + 1], widths[layer])
+    if variant == "sn727":
+        norm("output_norm", widths[-1])
+        linear("attention.qkv", 3 * widths[latent], widths[latent])
+        linear("attention.out", widths[latent], widths[latent])
+        linear("alignment_head", widths[-1], widths[1])
+    return tensors
+
+
+def imported(folder, name, widths, *flags, variant="plain"):
+    """A random student's file, made by `lnsp import`."""
+    source, student = folder / f"{name}-dict.safetensors", folder / f"{name}.safetensors"
+    save_file(state_dict(widths, variant), source)
+    lnsp("import", "--in", source, "--out", student, *flags)
+    return student
+
+
+def at_precision(student, dtype, to):
+    """The student stored at `dtype`, or its own file if that is smaller already."""
+    try:
+        lnsp("quantize", "--in", student, "--precision", dtype, "--out", to)
+        return to
+    except AssertionError:
+        return student
+
+
+def both_ends(student, vectors, folder):
+    """Latents and reconstructions of vectors by the command."""
+    np.save(folder / "v.npy", vectors)
+    use = ["--student", student, "--device", "cpu"]
+    lnsp("encode", *use, "--in", folder / "v.npy", "--out", folder / "z.npy")
+    lnsp("decode", *use, "--in", folder / "z.npy", "--out", folder / "y.npy")
+    return np.load(folder / "z.npy"), np.load(folder / "y.npy")
+
+
+def snippet(language, mark):
+    """The README's code block in a language that holds `mark`."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+    found = [block for block in blocks if mark in block]
+    if len(found) != 1:
+        raise AssertionError(f"{len(found)} snippets of {language} with {mark} in README.md")
+    return found[0]
