@@ -1,4 +1,4 @@
-"""Exported ONNX models in ONNX Runtime, held against the command to 1e-5."""
+"""Exported ONNX models in ONNX Runtime, held against formulas in f64 and against the command."""
 
 import pathlib
 import tempfile
@@ -7,7 +7,7 @@ import unittest
 import numpy as np
 import onnx
 import onnxruntime
-from support import DEEP, PLAIN, ROOT, at_precision, both_ends, held_out, imported, lnsp
+from support import DEEP, PLAIN, ROOT, at_precision, both_ends, exact, held_out, imported, lnsp
 
 TOLERANCE = 1e-5
 DTYPES = ["f32", "f16", "int8"]
@@ -49,16 +49,22 @@ class Onnx(unittest.TestCase):
         self.assertLessEqual(worst, TOLERANCE)
         return worst
 
-    def agrees(self, name, dtype):
+    def agrees(self, name, dtype, *, both=True):
+        """ONNX Runtime within the tolerance of the exact values, for batches of any size, and of
+        what the command gives, the reconstruction only if `both`."""
         student = self.students[name]
         stored = at_precision(student, dtype, self.folder / "stored.safetensors")
-        latents, outputs = both_ends(stored, self.vectors, self.folder)
+        wanted = exact(stored, self.vectors, self.folder)
+        given = both_ends(stored, self.vectors, self.folder)
         run = session(self.export(stored, "--dtype", dtype)).run
-        worst = 0
+        apart = []
         for rows in [200, 1, 7]:
-            z, y = run(["latent", "reconstruction"], {"vectors": self.vectors[:rows]})
-            worst = max(worst, self.close(z, latents[:rows]), self.close(y, outputs[:rows]))
-        print(f"{name} {dtype}: {worst:.1e} at most", flush=True)
+            got = run(["latent", "reconstruction"], {"vectors": self.vectors[:rows]})
+            for end, values in enumerate(got):
+                self.close(values, wanted[end][:rows])
+                if end == 0 or both:
+                    apart.append(self.close(values, given[end][:rows]))
+        print(f"{name} {dtype}: {max(apart):.1e} from the command at most", flush=True)
 
     def test_plain(self):
         for dtype in DTYPES:
@@ -73,8 +79,10 @@ class Onnx(unittest.TestCase):
             self.agrees("deep", dtype)
 
     def test_shipped_students_at_their_own_precision(self):
-        self.agrees("shipped-int8", "int8")
         self.agrees("shipped-f16", "f16")
+        # Its units are shifted by 5, so that f32 itself is off by nearly the tolerance in what they
+        # add up to: both sides are, in their own ways.
+        self.agrees("shipped-int8", "int8", both=False)
 
     def test_smaller_weights_can_be_stored_wider(self):
         student = self.students["shipped-int8"]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
+use std::sync::atomic::Ordering;
 
 use super::super::teacher::{TeacherArgs, TeacherFiles};
 use super::super::ui::Ui;
@@ -23,6 +24,7 @@ const MAX_TOKENS: usize = 256;
 /// No teacher, or one that transformers cannot read or whose width is another; what
 /// [`files`] refuses; an output that cannot be written.
 pub(super) fn write(args: &Args, ui: &Ui, file: &StudentFile, part: Part) -> anyhow::Result<u64> {
+    let cancel = ui.cancel();
     let mut folder = NewFolder::create(&args.out)?;
     let given = TeacherArgs {
         teacher: args.teacher.clone(),
@@ -42,6 +44,9 @@ pub(super) fn write(args: &Args, ui: &Ui, file: &StudentFile, part: Part) -> any
         copy_weights(&name, from, &mut to)?;
         to.flush().map_err(io(&args.out))
     })?;
+    if cancel.load(Ordering::SeqCst) {
+        return Err(Error::Cancelled.into());
+    }
     Ok(folder.commit(&file.info)?)
 }
 
