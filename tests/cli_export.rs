@@ -227,6 +227,14 @@ fn flags_that_would_be_ignored_are_refused() {
 }
 
 #[test]
+fn help_states_the_opset() {
+    let said = succeed(&["export", "--help"]);
+    for word in ["opset 17", "Dense", "student.mjs", "Examples"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
 fn nothing_of_others_is_replaced() {
     let folder = Folder::new();
     std::fs::create_dir(folder.at("mine")).unwrap();

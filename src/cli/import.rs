@@ -15,18 +15,15 @@ use crate::student::{StudentFile, StudentInfo, TEACHER};
 
 /// Arguments of `lnsp import`.
 #[derive(Clone, Debug, clap::Args)]
-#[command(
-    long_about = "Make a student of a state dict from elsewhere.\n\n\
-        The file is safetensors with the note's layer names (input_proj.weight, input_proj.bias, \
-        compression, expansion, teacher_align), with or without a prefix; widths are read off the \
-        shapes. A PyTorch checkpoint becomes one in Python:\n\n  \
-        import torch, safetensors.torch\n  \
-        safetensors.torch.save_file(torch.load(\"s.pt\", weights_only=True), \"s.safetensors\")",
-    after_help = "Examples:\n  \
-        lnsp import --in model.safetensors --out student.safetensors\n  \
-        lnsp import --in model.safetensors --prefix student. --activation relu \
-        --training-set \"my corpus\" --out student.safetensors"
-)]
+#[command(after_help = "The file has the note's layer names (input_proj.weight, input_proj.bias, \
+    compression, expansion, teacher_align), with or without a prefix. A PyTorch checkpoint becomes \
+    one in Python:\n  \
+    import torch, safetensors.torch\n  \
+    safetensors.torch.save_file(torch.load(\"s.pt\", weights_only=True), \"s.safetensors\")\n\n\
+    Examples:\n  \
+    lnsp import --in model.safetensors --out student.safetensors\n  \
+    lnsp import --in model.safetensors --activation relu --training-set \"my corpus\" \
+    --out student.safetensors")]
 pub struct Args {
     /// The state dict, .safetensors of f16, bf16, f32 or f64.
     #[arg(long = "in", value_name = "FILE")]

@@ -191,3 +191,45 @@ fn list(names: &[String]) -> String {
         more => format!("{shown} and {more} more"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn file() -> Vec<u8> {
+        let arch: Arch = "6-5-3-5-6".parse().unwrap();
+        let parameters = Parameters::random(&arch, 2);
+        let stored: Vec<_> = parameters
+            .iter()
+            .map(|(shape, values)| {
+                let dims =
+                    if shape.matrix { vec![shape.rows, shape.cols] } else { vec![shape.cols] };
+                let bytes: Vec<u8> = values.data().iter().flat_map(|v| v.to_le_bytes()).collect();
+                (shape.name, dims, bytes)
+            })
+            .collect();
+        let views = stored.iter().map(|(name, dims, bytes)| {
+            (name, TensorView::new(FileDtype::F32, dims.clone(), bytes).unwrap())
+        });
+        safetensors::serialize(views, None).unwrap()
+    }
+
+    #[test]
+    fn reads_what_was_written() {
+        let read = read("x", &file(), &Options::default()).unwrap();
+        assert_eq!(read.parameters.arch().widths(), [6, 5, 3, 5, 6]);
+        assert!(read.left_out.is_empty() && read.prefix.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn damage_never_panics(at in 0usize..2000, value: u8, cut in 0usize..2000) {
+            let mut bytes = file();
+            let at = at % bytes.len();
+            bytes[at] = value;
+            let _ = read("x", &bytes, &Options::default());
+            let _ = read("x", &bytes[..cut.min(bytes.len())], &Options::default());
+        }
+    }
+}

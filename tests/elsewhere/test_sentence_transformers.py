@@ -8,6 +8,9 @@ import tempfile
 import unittest
 
 import numpy as np
+
+# A folder that is whole asks nothing of a hub.
+os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TQDM_DISABLE="1")
 import sentence_transformers
 from support import DEEP, ROOT, imported, lnsp, snippet
 

@@ -78,8 +78,8 @@ class Snippets(unittest.TestCase):
         program = """
             import { readFileSync as read } from "node:fs";
             import { Student } from "./web/student.mjs";
-            const bytes = read("web/student.safetensors");
-            const student = new Student(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+            const bytes = read("web/student.safetensors").toString("base64");
+            const student = await Student.load(`data:application/octet-stream;base64,${bytes}`);
             const all = JSON.parse(read("vectors.json")).map((v) => student.encode(v));
             const back = all.map((z) => [...student.decode(z)]);
             console.log(JSON.stringify([all.map((z) => [...z]), back]));

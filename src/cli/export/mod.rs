@@ -36,26 +36,20 @@ pub enum Form {
 
 /// Arguments of `lnsp export`.
 #[derive(Clone, Debug, clap::Args)]
-#[command(
-    long_about = format!(
-        "Take a student elsewhere.\n\n\
-         onnx                   a file for ONNX Runtime and others, opset {OPSET}; the input is \
-         vectors (or latent),\n                       the outputs latent and reconstruction, \
-         for any number of rows\n\
-         sentence-transformers  a folder that SentenceTransformer(path) loads: the teacher, then \
-         Dense modules\n                       that give the latent (--part both: the \
-         reconstruction); plain only\n\
-         web                    a folder with the file that the page loads and student.mjs, which \
-         runs it\n\
-         safetensors            a state dict with the note's layer names, for load_state_dict"
-    ),
-    after_help = "Examples:\n  \
+#[command(after_help = format!(
+    "Forms:\n  \
+    onnx                   for ONNX Runtime and others, opset {OPSET}: vectors → latent,\n  \
+    \x20                      reconstruction, any number of rows at a call\n  \
+    sentence-transformers  a folder that SentenceTransformer(path) loads: the teacher, then Dense\n  \
+    \x20                      modules that give the latent (--part both: the reconstruction)\n  \
+    web                    a folder with the file that the page loads and student.mjs to run it\n  \
+    safetensors            a state dict under the note's layer names, for load_state_dict\n\n\
+    Examples:\n  \
     lnsp export --student student.safetensors --format onnx --out student.onnx\n  \
-    lnsp export --student student.safetensors --format onnx --part encoder --dtype int8 \
-    --out encoder.onnx\n  \
-    lnsp export --student student.safetensors --format sentence-transformers --out minilm-192\n  \
-    lnsp export --student student.safetensors --format web --dtype f16 --out web"
-)]
+    lnsp export --format onnx --part encoder --dtype int8 --out encoder.onnx\n  \
+    lnsp export --format sentence-transformers --out minilm-192\n  \
+    lnsp export --format web --dtype f16 --out web"
+))]
 pub struct Args {
     /// The student, as `lnsp train` writes it.
     #[arg(long, value_name = "FILE", default_value = "student.safetensors")]
