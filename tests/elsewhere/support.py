@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "release"
+BUILT = (ROOT / os.environ.get("CARGO_TARGET_DIR", "target")).resolve() / "release"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 PLAIN = [384, 256, 192, 256, 384]

@@ -1,6 +1,6 @@
 //! A student as an ONNX model.
 //!
-//! Opset 17, the first with LayerNormalization: ONNX Runtime has it since 1.12 (2022), and gelu,
+//! Opset 17, the first with LayerNormalization: runtimes have had it since 2022, and gelu,
 //! which became an operator in opset 20, is written out with Erf, a pattern that runtimes fuse.
 //! The number of vectors is left open; weights stand as in the student's file, `out × in`, which
 //! is Gemm with `transB`.
