@@ -120,7 +120,7 @@ fn text(value: &Value) -> Vec<u8> {
     format!("{value:#}\n").into_bytes()
 }
 
-/// Names that every version of the library knows, the older ones too.
+/// The names that folders of this kind have had so far; the library still takes them.
 fn module(index: usize, path: &str, kind: &str) -> Value {
     json!({
         "idx": index, "name": index.to_string(), "path": path,
