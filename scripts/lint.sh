@@ -26,7 +26,7 @@ for_browser() {
             cargo check "$@" --release --target $target --target-dir "$where"
     fi
 }
-native='anyhow|arrow-array|clap|comfy-table|ctrlc|dirs|hf-hub|indicatif|mio|onig|parquet|plotters|pollster|reqwest|ring|sha2|tokio|ureq|zstd-sys'
+native='anyhow|arrow-array|clap|comfy-table|ctrlc|dirs|hf-hub|indicatif|mio|onig|parquet|plotters|pollster|prost|reqwest|ring|sha2|tokio|ureq|zstd-sys'
 
 # browser FEATURES NATIVE : the library with these features compiles for the browser, and none of
 # the crates NATIVE comes with it.

@@ -5,6 +5,7 @@
 #                              the page built, and used in Chromium
 #   scripts/test.sh gpu        only the GPU tests, on the machine's own default device
 #   scripts/test.sh web ARGS   only the page; ARGS go to node --test
+#   scripts/test.sh elsewhere  only what other programs make of exported students
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . scripts/common.sh
@@ -38,6 +39,12 @@ stage() {
                 if ($i ~ /^passed/) ok += $(i - 1)
                 if ($i ~ /^failed/) bad += $(i - 1)
             }
+        }
+        # unittest: "Ran 11 tests in 1.2s", "FAILED (failures=1, errors=2)"
+        /^Ran [0-9]+ tests? in / { ok += $2 }
+        /^FAILED \(/ {
+            gsub(/[^0-9]+/, " ")
+            for (i = 1; i <= NF; i++) { bad += $i; ok -= $i }
         }
         # node --test: "# pass 11", "# fail 1"; with its other reporter another sign in front
         /^[^ ]+ pass [0-9]+$/ { ok += $3 }
@@ -96,7 +103,37 @@ fetch_teacher() {
 # page_tests ARGS... : the built page, used as a visitor would.
 page_tests() { node --test --test-concurrency=1 --test-reporter=spec "$@" tests/web/*.test.mjs; }
 
-if [ "${1:-}" = web ]; then
+# python_tests KIND FILE... : unittest files of tests/elsewhere with the programs of KIND.
+python_tests() {
+    local python
+    python=$(sh scripts/setup-elsewhere.sh "$1" | tail -n 1)
+    [ -n "$python" ] || return 1
+    shift
+    (cd tests/elsewhere && "$python" -B -m unittest "$@")
+}
+
+# elsewhere KIND NAME FILE... : sets up the programs of KIND, then runs tests of exported students.
+elsewhere() {
+    local kind=$1 name=$2
+    shift 2
+    stage "set-up: $name" sh scripts/setup-elsewhere.sh "$kind"
+    [ "$status" != 0 ] || stage "exported students: $name" python_tests "$kind" "$@"
+}
+
+# Exported students in the programs that they were exported for, and the README's snippets.
+elsewhere_tests() {
+    elsewhere onnx "ONNX Runtime, JavaScript and Rust" test_onnx.py test_snippets.py
+    # Without the teacher, which is a failure counted already, there is nothing to load.
+    [ -n "${LNSP_ALLOW_NO_TEACHER:-}" ] ||
+        elsewhere sentence-transformers "sentence-transformers" test_sentence_transformers.py
+}
+
+if [ "${1:-}" = elsewhere ]; then
+    sh scripts/setup-rust.sh
+    fetch_teacher
+    stage "the command and its examples" cargo build --release --bins --examples
+    elsewhere_tests
+elif [ "${1:-}" = web ]; then
     shift
     stage "set-up" sh scripts/setup-web.sh test
     stage "the command, which the page is compared with" cargo build --release
@@ -129,6 +166,8 @@ else
         stage "GPU tests on SwiftShader" on "$second" run_tests "${gpu_tests[@]}"
     fi
     stage "examples in the documentation" cargo test --workspace --release --doc
+    stage "the examples" cargo build --workspace --release --examples
+    elsewhere_tests
     stage "the page" sh scripts/page.sh
     stage "the page in Chromium" page_tests
 fi

@@ -12,6 +12,8 @@ pub mod cli;
 pub mod codes;
 pub mod device;
 pub mod error;
+#[cfg(feature = "cli")]
+pub mod exchange;
 pub mod experiment;
 pub mod format;
 pub mod kernels;

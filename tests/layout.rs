@@ -10,7 +10,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (1, &["error", "number", "arch", "matrix", "note", "device"]),
     (2, &["kernels", "linalg", "metrics", "format", "sizes"]),
     (3, &["student", "teacher", "codes"]),
-    (4, &["train", "source"]),
+    (4, &["train", "source", "exchange"]),
     (5, &["experiment", "report"]),
     (6, &["cli", "main"]),
 ];

@@ -19,6 +19,8 @@ pub mod devices;
 pub mod embed;
 pub mod encode;
 pub mod eval;
+pub mod export;
+pub mod import;
 pub mod journal;
 pub mod machine;
 pub mod memory;
@@ -130,6 +132,10 @@ pub enum Command {
     Search(search::Args),
     /// Store a student or a teacher at f16 or int8.
     Quantize(quantize::Args),
+    /// Take a student elsewhere: ONNX, SentenceTransformer, JavaScript, PyTorch.
+    Export(export::Args),
+    /// Make a student of a state dict from elsewhere.
+    Import(import::Args),
     /// Fit the baselines on vectors and keep them in a small file, as the page has them.
     Baselines(baselines::Args),
     /// Measure latency, throughput and memory.
@@ -262,6 +268,8 @@ fn run(command: &Command, ui: &Ui) -> anyhow::Result<()> {
         Command::Decode(args) => decode::run(args, ui),
         Command::Search(args) => search::run(args, ui),
         Command::Quantize(args) => quantize::run(args, ui),
+        Command::Export(args) => export::run(args, ui),
+        Command::Import(args) => import::run(args, ui),
         Command::Baselines(args) => baselines::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
         Command::Sweep(args) => sweep::run(args, ui),

@@ -82,7 +82,14 @@ fn is_student(bytes: &[u8]) -> bool {
 }
 
 fn quantize_student(name: &str, bytes: &[u8], precision: Precision) -> Result<Vec<u8>> {
-    let mut file = StudentFile::from_bytes(name, bytes)?;
+    narrowed(name, StudentFile::from_bytes(name, bytes)?, precision)?.to_bytes()
+}
+
+/// The student of the file `name`, to be stored at `precision`.
+///
+/// # Errors
+/// [`Error::Format`] if it is stored at a smaller precision already.
+pub fn narrowed(name: &str, mut file: StudentFile, precision: Precision) -> Result<StudentFile> {
     let stored = file.info.precision;
     if precision.bits() > stored.bits() {
         let message = format!(
@@ -92,5 +99,5 @@ fn quantize_student(name: &str, bytes: &[u8], precision: Precision) -> Result<Ve
         return Err(Error::format(name, message));
     }
     file.info.precision = precision;
-    file.to_bytes()
+    Ok(file)
 }

@@ -147,7 +147,7 @@ impl<R: Read> VectorReader for RawReader<R> {
 
 /// Replaces `into` by the values stored in `bytes`. `f64` is rounded; what `f32` cannot hold
 /// becomes infinite, as the check of rows expects.
-fn to_f32(dtype: Dtype, bytes: &[u8], into: &mut Vec<f32>) {
+pub(crate) fn to_f32(dtype: Dtype, bytes: &[u8], into: &mut Vec<f32>) {
     into.clear();
     match dtype {
         Dtype::F32 => into.extend(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))),

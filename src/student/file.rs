@@ -83,7 +83,7 @@ impl StudentFile {
     /// The file's bytes, with the matrices at `info.precision`.
     ///
     /// # Errors
-    /// [`Error::Format`] if the description cannot be written.
+    /// [`Error::Format`] if the description cannot be written, or f16 cannot hold a value.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let refuse = |e: &dyn std::fmt::Display| Error::format("student", e.to_string());
         let mut stored: Vec<StoredTensor> = Vec::new();
@@ -95,6 +95,7 @@ impl StudentFile {
             &self.parameters
         };
         for (shape, values) in parameters.iter() {
+            check_range(&shape, values, self.info.precision)?;
             store(&shape, values, self.info.precision, &mut stored);
         }
         if let Some(code) = &self.code {
@@ -160,6 +161,18 @@ impl StudentFile {
         let parameters = Parameters::new(&info.arch, values)?;
         let code = code::read(name, &tensors, info.arch.latent())?;
         Ok(Self { info, parameters, code })
+    }
+}
+
+/// Whether `precision` can hold all values of a parameter.
+fn check_range(shape: &ParameterShape, values: &Matrix, precision: Precision) -> Result<()> {
+    let beyond = |v: &&f32| f16::from_f32(**v).is_infinite();
+    match values.data().iter().find(beyond) {
+        Some(value) if precision == Precision::F16 => Err(Error::format(
+            "student",
+            format!("f16 cannot hold {value} of {}; use f32 or int8", shape.name),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -284,6 +297,10 @@ mod tests {
         let mut other = sample(Precision::F32);
         other.info.arch = "10-9-6-9-10".parse().unwrap();
         assert!(message(&other.to_bytes().unwrap()).contains("has shape"));
+        let mut large = sample(Precision::F16);
+        large.parameters.get_mut("compression.bias").unwrap().data_mut()[1] = 7e4;
+        let message = large.to_bytes().unwrap_err().to_string();
+        assert!(message.contains("70000 of compression.bias"), "{message}");
     }
 
     proptest! {

@@ -19,6 +19,7 @@ mod weights;
 
 pub use quantize::quantize;
 pub use shape::Shape;
+pub use weights::EPSILON as LAYER_NORM_EPSILON;
 
 use std::io::{Cursor, Read, Seek};
 
@@ -31,6 +32,16 @@ use batch::batches;
 use encoder::Room;
 use file::WeightFile;
 use weights::Weights;
+
+/// What a file of a teacher's weights holds: its sizes, how many token types there are, and how most
+/// of it is stored. `name` is for messages.
+///
+/// # Errors
+/// [`Error::Format`] if it is not a whole safetensors file of a BERT encoder.
+pub fn describe<R: Read + Seek>(name: &str, stream: R) -> Result<(Shape, usize, Precision)> {
+    let file = WeightFile::open(name, stream)?;
+    Ok((file.shape().clone(), file.types(), file.precision()))
+}
 
 /// A teacher on a device.
 #[derive(Debug)]

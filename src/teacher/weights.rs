@@ -11,7 +11,7 @@ use crate::kernels::Weight;
 use crate::kernels::residual_norm::Norm;
 
 /// Added to the variance in every LayerNorm of BERT.
-const EPSILON: f32 = 1e-12;
+pub const EPSILON: f64 = 1e-12;
 
 /// All weights.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(super) struct NormWeights {
 
 impl NormWeights {
     pub(super) fn view(&self) -> Norm<'_> {
-        Norm { weight: &self.weight, bias: &self.bias, epsilon: EPSILON }
+        Norm { weight: &self.weight, bias: &self.bias, epsilon: EPSILON as f32 }
     }
 
     fn bytes(&self) -> u64 {
