@@ -25,7 +25,7 @@ impl Folder {
             let arch = arch.with_variant(variant).unwrap();
             let info =
                 StudentInfo { training_set: "a few texts".into(), ..StudentInfo::new(&arch) };
-            let file = StudentFile { info, parameters: Parameters::random(&arch, 9) };
+            let file = StudentFile { info, parameters: Parameters::random(&arch, 9), code: None };
             std::fs::write(folder.at(&format!("{name}.safetensors")), file.to_bytes().unwrap())
                 .unwrap();
         }
@@ -192,8 +192,11 @@ fn what_dense_modules_cannot_say_is_refused() {
     refuse("s.safetensors", &["--part", "decoder"], &["--part encoder"]);
     refuse("s.safetensors", &["--max-tokens", "1000"], &["--max-tokens", "48"]);
     let wide: Arch = "24-9-5-9-24".parse().unwrap();
-    let file =
-        StudentFile { info: StudentInfo::new(&wide), parameters: Parameters::random(&wide, 1) };
+    let file = StudentFile {
+        info: StudentInfo::new(&wide),
+        parameters: Parameters::random(&wide, 1),
+        code: None,
+    };
     std::fs::write(folder.at("wide.safetensors"), file.to_bytes().unwrap()).unwrap();
     refuse("wide.safetensors", &[], &["24", "20", "--teacher"]);
 }

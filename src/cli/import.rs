@@ -88,7 +88,7 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         training: [("imported".to_string(), file_name(&args.input).into())].into(),
         ..StudentInfo::new(&arch)
     };
-    let file = StudentFile { info, parameters: imported.parameters };
+    let file = StudentFile { info, parameters: imported.parameters, code: None };
     write_whole(&args.out, &file.to_bytes()?)?;
     if ui.json() {
         return ui.print_json(&Summary {

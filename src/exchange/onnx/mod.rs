@@ -183,7 +183,11 @@ mod tests {
     fn student(variant: Variant) -> StudentFile {
         let arch: Arch = "10-7-6-7-10".parse().unwrap();
         let arch = arch.with_variant(variant).unwrap();
-        StudentFile { info: StudentInfo::new(&arch), parameters: Parameters::random(&arch, 3) }
+        StudentFile {
+            info: StudentInfo::new(&arch),
+            parameters: Parameters::random(&arch, 3),
+            code: None,
+        }
     }
 
     fn model(variant: Variant, part: Part, precision: Precision) -> Model {
