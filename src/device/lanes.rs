@@ -14,6 +14,10 @@ pub(crate) const fn vector_registers<S: Simd>() -> usize {
     if cfg!(target_arch = "wasm32") { 16 } else { S::REGISTER_COUNT }
 }
 
+/// Rows of a tile of sums. A browser's compiler keeps fewer sums in registers than there are: with
+/// six rows by two vectors it moves them about, and unrolls the loop no more.
+pub(crate) const TILE_ROWS: usize = if cfg!(target_arch = "wasm32") { 4 } else { 6 };
+
 /// 32-bit words that start on a cache line: a wide vector that straddles two takes twice as long to
 /// load. Memory that nothing has been written to yet may not be taken from the system yet.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@ mod gpu;
 mod lanes;
 mod ledger;
 mod tensor;
+mod widen;
 
 pub use breathe::breathe;
 pub use choice::{DeviceChoice, open};
@@ -17,7 +18,8 @@ pub use tensor::Tensor;
 
 pub(crate) use cpu::{Rooms, cores, in_blocks, par_parts, par_rows, par_rows2, par_values3};
 pub(crate) use gpu::{Dispatch, Rows, TILED_ROWS, cut_rows, grid, only, word};
-pub(crate) use lanes::{LANES, Words, dot, sums, vector_registers, vectorised};
+pub(crate) use lanes::{LANES, TILE_ROWS, Words, dot, sums, vector_registers, vectorised};
+pub(crate) use widen::{Widen, widen_f16};
 
 use tensor::{HostBuffer, Storage};
 

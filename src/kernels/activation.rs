@@ -158,7 +158,7 @@ fn gelu_of_all<S: Simd>(simd: S, values: &mut [f32], slopes: &mut [f32]) {
     for values in values.chunks_mut(LANES) {
         let slopes = slopes.next().unwrap_or_default();
         let (mut line, mut slope_line) = ([0.0; LANES], [0.0; LANES]);
-        let whole = values.len() == LANES;
+        let whole = values.len().is_multiple_of(S::F32_LANES);
         if !whole {
             line[..values.len()].copy_from_slice(values);
             slope_line[..slopes.len()].copy_from_slice(slopes);

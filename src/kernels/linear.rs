@@ -172,7 +172,10 @@ impl Finish for After<'_> {
     #[inline(always)]
     fn finish<S: Simd>(self, simd: S, at: usize, y: &mut [f32], slope: &mut [f32]) {
         if let Some(bias) = self.bias {
-            y.iter_mut().zip(&bias[at..]).for_each(|(y, b)| *y += b);
+            let (b, b_rest) = S::as_simd_f32s(&bias[at..at + y.len()]);
+            let (y, y_rest) = S::as_mut_simd_f32s(y);
+            y.iter_mut().zip(b).for_each(|(y, b)| *y = simd.add_f32s(*y, *b));
+            y_rest.iter_mut().zip(b_rest).for_each(|(y, b)| *y += b);
         }
         if let Some(kind) = self.kind {
             apply(simd, kind, y, slope);

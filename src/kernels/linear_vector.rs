@@ -3,8 +3,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::device::LANES;
-use crate::linalg::panels::{Cut, DEPTH, Panel, Values, widen_f16};
+use crate::device::{LANES, Widen};
+use crate::linalg::panels::{Cut, DEPTH, Panel, Values};
 use crate::linalg::product::{Finish, Threads, in_parts};
 
 /// Weights above which the panels are shared between the cores.
@@ -55,89 +55,82 @@ impl<F: Finish> WithSimd for Product<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Product { x, cut, values, first, y, beside, finish } = self;
+        if x.is_empty() {
+            y.fill(0.0);
+        }
+        // Of a narrower panel, whole vectors of sums would go beyond the row.
+        let mut apart = [0.0; WIDEST * LANES];
         for panel in cut.panels(first..first + y.len()) {
-            let mut sums = [0.0; WIDEST * LANES];
+            let at = panel.first - first;
+            let y = &mut y[at..at + panel.count];
+            let in_place = panel.count == panel.width;
+            let sums = if in_place { &mut *y } else { &mut apart[..panel.width] };
             match values {
-                Values::F32(values) => {
-                    dot(simd, x, panel, panel.of(values, 0..x.len()), |v| v, &mut sums);
-                }
-                Values::F16(bits) => {
-                    dot(simd, x, panel, panel.of(bits, 0..x.len()), widen_f16, &mut sums);
-                }
+                Values::F32(values) => dot(simd, x, panel, panel.of(values, 0..x.len()), sums),
+                Values::F16(bits) => dot(simd, x, panel, panel.of(bits, 0..x.len()), sums),
                 Values::Int8(integers, scales) => {
-                    dot(simd, x, panel, panel.of(integers, 0..x.len()), f32::from, &mut sums);
+                    dot(simd, x, panel, panel.of(integers, 0..x.len()), sums);
                     sums.iter_mut().zip(&scales[panel.first..]).for_each(|(s, scale)| *s *= scale);
                 }
             }
-            let at = panel.first - first;
-            y[at..at + panel.count].copy_from_slice(&sums[..panel.count]);
+            if !in_place {
+                y.copy_from_slice(&apart[..panel.count]);
+            }
         }
         finish.finish(simd, first, y, beside);
     }
 }
 
 #[inline(always)]
-fn dot<S: Simd, T: Copy>(
-    simd: S,
-    x: &[f32],
-    panel: Panel,
-    values: &[T],
-    widen: impl Fn(T) -> f32 + Copy,
-    sums: &mut [f32],
-) {
-    for (x, values) in x.chunks(DEPTH).zip(values.chunks(DEPTH * panel.width)) {
+fn dot<S: Simd, T: Widen>(simd: S, x: &[f32], panel: Panel, values: &[T], sums: &mut [f32]) {
+    let parts = x.chunks(DEPTH).zip(values.chunks(DEPTH * panel.width));
+    for (i, (x, values)) in parts.enumerate() {
+        let again = i > 0;
         match panel.width / S::F32_LANES {
-            1 => dot_by::<S, T, 1, SUMS>(simd, x, values, widen, sums),
-            2 => dot_by::<S, T, 2, { SUMS / 2 }>(simd, x, values, widen, sums),
-            3 => dot_by::<S, T, 3, { SUMS / 3 }>(simd, x, values, widen, sums),
-            4 => dot_by::<S, T, 4, { SUMS / 4 }>(simd, x, values, widen, sums),
+            1 => dot_by::<S, T, 1, SUMS>(simd, x, values, sums, again),
+            2 => dot_by::<S, T, 2, { SUMS / 2 }>(simd, x, values, sums, again),
+            3 => dot_by::<S, T, 3, { SUMS / 3 }>(simd, x, values, sums, again),
+            4 => dot_by::<S, T, 4, { SUMS / 4 }>(simd, x, values, sums, again),
             vectors => unreachable!("a panel of {vectors} vectors"),
         }
     }
 }
 
-/// A panel of `V` vectors, `P` of its rows at a time.
+/// A panel of `V` vectors, `P` of its rows at a time; added to the sums that are there if `again`.
 #[inline(always)]
-fn dot_by<S: Simd, T: Copy, const V: usize, const P: usize>(
+fn dot_by<S: Simd, T: Widen, const V: usize, const P: usize>(
     simd: S,
     x: &[f32],
     values: &[T],
-    widen: impl Fn(T) -> f32 + Copy,
     sums: &mut [f32],
+    again: bool,
 ) {
     let width = V * S::F32_LANES;
     let mut total = [[simd.splat_f32s(0.0); V]; P];
     let (x_parts, x_rest) = x.as_chunks::<P>();
     let (parts, rest) = values.split_at(x_parts.len() * P * width);
     for (x, rows) in x_parts.iter().zip(parts.chunks_exact(P * width)) {
-        for ((x, row), total) in x.iter().zip(rows.chunks_exact(width)).zip(&mut total) {
-            add_row(simd, *x, row, widen, total);
+        for (i, line) in rows.as_chunks::<LANES>().0.iter().enumerate() {
+            let wide = T::widen(line);
+            for (j, values) in S::as_simd_f32s(&wide).0.iter().enumerate() {
+                let at = i * (LANES / S::F32_LANES) + j;
+                let (x, total) = (simd.splat_f32s(x[at / V]), &mut total[at / V][at % V]);
+                *total = simd.mul_add_e_f32s(x, *values, *total);
+            }
         }
     }
     for ((x, row), total) in x_rest.iter().zip(rest.chunks_exact(width)).zip(&mut total) {
-        add_row(simd, *x, row, widen, total);
+        for (total, values) in total.iter_mut().zip(row.chunks_exact(S::F32_LANES)) {
+            let mut line = [T::default(); LANES];
+            line[..S::F32_LANES].copy_from_slice(values);
+            let wide = T::widen(&line);
+            let x = simd.splat_f32s(*x);
+            *total = simd.mul_add_e_f32s(x, S::as_simd_f32s(&wide).0[0], *total);
+        }
     }
     let (sums, _) = S::as_mut_simd_f32s(sums);
     for (v, sum) in sums[..V].iter_mut().enumerate() {
-        *sum = total.iter().fold(*sum, |sum, total| simd.add_f32s(sum, total[v]));
-    }
-}
-
-/// `total += x · row`.
-#[inline(always)]
-fn add_row<S: Simd, T: Copy, const V: usize>(
-    simd: S,
-    x: f32,
-    row: &[T],
-    widen: impl Fn(T) -> f32,
-    total: &mut [S::f32s; V],
-) {
-    let x = simd.splat_f32s(x);
-    for (total, values) in total.iter_mut().zip(row.chunks_exact(S::F32_LANES)) {
-        let mut wide = [0.0; LANES];
-        for (wide, value) in wide[..S::F32_LANES].iter_mut().zip(values) {
-            *wide = widen(*value);
-        }
-        *total = simd.mul_add_e_f32s(x, S::as_simd_f32s(&wide).0[0], *total);
+        let before = if again { *sum } else { simd.splat_f32s(0.0) };
+        *sum = total.iter().fold(before, |sum, total| simd.add_f32s(sum, total[v]));
     }
 }

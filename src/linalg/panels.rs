@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use crate::device::{LANES, Words, vectorised};
+use crate::device::{LANES, Words, vectorised, widen_f16};
 use crate::linalg::product::{Finish, Operand, Threads, in_parts};
 use crate::linalg::tile::{COLUMNS, LeftRows, ROWS, SumRows, Tile, panel_columns};
 
@@ -361,26 +361,9 @@ fn widen(
     }
 }
 
-/// A finite f16 as f32, by arithmetic that a loop of it can be vectorised with: the bits are shifted
-/// into place, the copies of the sign between it and the exponent masked out, and the exponent's
-/// bias made up for by a power of two (subnormal values, too).
-#[inline(always)]
-pub(crate) fn widen_f16(bits: u16) -> f32 {
-    let shifted = (i32::from(bits.cast_signed()) << 13) as u32;
-    f32::from_bits(shifted & 0x8fff_e000) * f32::from_bits(0x7780_0000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_finite_f16_widens_exactly() {
-        for bits in (0..=u16::MAX).filter(|b| half::f16::from_bits(*b).is_finite()) {
-            let want = half::f16::from_bits(bits).to_f32();
-            assert_eq!(widen_f16(bits).to_bits(), want.to_bits(), "{bits:#x}");
-        }
-    }
 
     #[test]
     fn panels_hold_every_value_once_and_zeros_beyond() {

@@ -3,12 +3,13 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::device::{LANES, vector_registers};
+use crate::device::{LANES, TILE_ROWS, vector_registers};
 
 /// Rows of a tile.
-pub(super) const ROWS: usize = 6;
+pub(super) const ROWS: usize = TILE_ROWS;
 /// Vectors of a tile's row at most: six times four sums, four values of the right side and one of
-/// the left fill most of 32 registers; where there are 16, six times two fill those.
+/// the left fill most of 32 registers; where there are 16, six times two fill those, in a browser
+/// four times two.
 const VECTORS: usize = 4;
 /// Columns of a tile at most.
 pub(super) const COLUMNS: usize = VECTORS * LANES;
@@ -73,8 +74,8 @@ impl WithSimd for Tile<'_> {
 #[inline(always)]
 fn rows<S: Simd, const V: usize>(simd: S, left: LeftRows<'_>, panel: &[f32], sums: SumRows<'_>) {
     match left.rows {
-        6 => accumulate::<S, 6, V>(simd, left, panel, sums),
-        5 => accumulate::<S, 5, V>(simd, left, panel, sums),
+        6 if ROWS > 4 => accumulate::<S, 6, V>(simd, left, panel, sums),
+        5 if ROWS > 4 => accumulate::<S, 5, V>(simd, left, panel, sums),
         4 => accumulate::<S, 4, V>(simd, left, panel, sums),
         3 => accumulate::<S, 3, V>(simd, left, panel, sums),
         2 => accumulate::<S, 2, V>(simd, left, panel, sums),

@@ -55,8 +55,8 @@ for (const kind of Object.keys(KINDS)) {
     });
 
     test('the full table of sizes from a cold start, timed', async (context) => {
-      // Every visit is new to its browser context: nothing is cached. The times are shown and not
-      // asserted, since they are those of the machine; the goal is a second for both.
+      // Every visit is new to its browser context: nothing is cached. The best of a few, as the
+      // machine may be busy with something else; the goal is a second for both.
       const visits = [];
       for (let i = 0; i < 3; i += 1) {
         const { page, close } = await visit(browser, server);
@@ -65,7 +65,7 @@ for (const kind of Object.keys(KINDS)) {
       }
       const best = (name) => Math.round(Math.min(...visits.map((times) => times[name])));
       context.diagnostic(`table after ${best('table')} ms, first paint after ${best('paint')} ms`);
-      assert.ok(visits.every(({ table, paint }) => table > 0 && paint > 0));
+      assert.ok(best('table') < 1000 && best('paint') < 1000, JSON.stringify(visits));
     });
 
     test('title, description, icon and tags for those who link to it', async () => {

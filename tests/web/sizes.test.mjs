@@ -5,7 +5,16 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 
-import { BASE, KINDS, launch, screenshot, serveDist, showTools, visit } from './support/browser.mjs';
+import {
+  BASE,
+  KINDS,
+  launch,
+  screenshot,
+  serveDist,
+  showTools,
+  visit,
+  watchTasks,
+} from './support/browser.mjs';
 
 /** What is measured: the row of S = 256; a tiny size of one's own where a program plays GPU. */
 const button = (page) => page.getByRole('button', { name: /^Measure (B 256|64→16.*)$/ }).last();
@@ -20,14 +29,6 @@ async function measure(page, device) {
   const cells = await row(page).getByRole('cell').allInnerTexts();
   assert.ok(cells.filter((text) => /\d/.test(text)).length >= 4, cells.join(' | '));
 }
-
-/** Counts tasks of the main thread over 50 ms from now on. */
-const watch = () => {
-  globalThis.long = [];
-  new PerformanceObserver((list) => {
-    globalThis.long.push(...list.getEntries().map((entry) => Math.round(entry.duration)));
-  }).observe({ type: 'longtask' });
-};
 
 for (const kind of Object.keys(KINDS)) {
   describe(`sizes, ${kind}`, { timeout: 240_000 }, () => {
@@ -67,7 +68,7 @@ for (const kind of Object.keys(KINDS)) {
       // The best of a few, as the machine may be busy with something else.
       for (let visits = 0; visits < 3 && long?.length !== 0; visits += 1) {
         page = await open();
-        await page.evaluate(watch);
+        await watchTasks(page);
         await measure(page, name);
         long = device === 'cpu' ? await page.evaluate('long') : [];
       }
@@ -130,6 +131,21 @@ for (const kind of Object.keys(KINDS)) {
       for (const count of ['443,712', '201,355,264', '296,000', '4,727,360']) {
         assert.ok(text.includes(count), count);
       }
+    });
+
+    test('a row that does not fit says so beforehand, and why', async () => {
+      const machine = () => Object.defineProperty(navigator, 'deviceMemory', { get: () => 1 });
+      const page = await open({ init: machine });
+      const named = (name) => {
+        const header = page.getByRole('rowheader', { name, exact: true });
+        return page.getByRole('row').filter({ has: header }).last();
+      };
+      const large = named('A 8192');
+      const why = /does not fit: it needs [\d.,]+ MB, this tab may take 536\.9 MB/;
+      assert.match(await large.innerText(), why);
+      assert.equal(await large.getByRole('button').count(), 0);
+      assert.equal(await named('A 4096').getByRole('button').count(), 1);
+      quiet();
     });
 
     test('results are saved as CSV, JSON and SVG', async () => {

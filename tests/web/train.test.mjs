@@ -2,10 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { violations } from './support/axe.mjs';
-import { launch, screenshot, serveDist, visit } from './support/browser.mjs';
+import { BASE, ROOT, launch, screenshot, serveDist, visit, watchTasks } from './support/browser.mjs';
+import { lnsp, scratch } from './support/native.mjs';
+import { readTensor } from './support/safetensors.mjs';
 
 /** The step that the page shows. */
 async function step(page) {
@@ -41,12 +44,7 @@ describe('train here', { timeout: 300_000 }, () => {
     const { page } = opened;
     await page.locator('#start').click();
     await page.locator('#training-words').waitFor({ timeout: 120_000 });
-    await page.evaluate(() => {
-      globalThis.long = [];
-      new PerformanceObserver((list) => {
-        globalThis.long.push(...list.getEntries().map((entry) => Math.round(entry.duration)));
-      }).observe({ type: 'longtask' });
-    });
+    await watchTasks(page);
     const first = await beyond(page, 20);
     await beyond(page, first);
     const label = await page.getByRole('img', { name: /^Held-out overlap/ }).getAttribute('aria-label');
@@ -88,6 +86,14 @@ describe('train here', { timeout: 300_000 }, () => {
     assert.deepEqual(header['input_proj.weight'].shape, [256, 384]);
     assert.match(info.training_set, /5,000 vectors/);
     assert.ok(info.training.history.length >= 1);
+    const { folder, remove } = scratch();
+    const file = join(folder, 'student.safetensors');
+    await download.saveAs(file);
+    const vectors = join(ROOT, 'data', 'vectors_heldout_3k.safetensors');
+    const out = join(folder, 'latents.safetensors');
+    lnsp('encode', '--device', 'cpu', '--student', file, '--in', vectors, '--out', out);
+    assert.equal(readTensor(out, 'latents').rows, 3000);
+    remove();
     await page.getByRole('link', { name: 'Try' }).click();
     await page.getByRole('region', { name: 'Codes', exact: true }).getByRole('row').nth(3).waitFor();
     await page.getByLabel('the one trained here').check();
@@ -104,6 +110,31 @@ describe('train here', { timeout: 300_000 }, () => {
     await page.getByText('epochs: choose 1 to 10,000').waitFor();
   });
 
+  test('a trap of the worker is told once, and the training taken up again', async () => {
+    const { page, complaints, close } = await visit(browser, server, {
+      path: `${BASE}?test=1`,
+      hash: '#train?device=cpu&epochs=60',
+    });
+    await page.locator('#start').click();
+    await page.locator('#training-words').waitFor({ timeout: 120_000 });
+    await beyond(page, 5);
+    await page.locator('#pause').click();
+    await page.locator('#go-on:enabled').waitFor();
+    const paused = await step(page);
+    await page.evaluate(() => globalThis.lnspTest.trapTrain().catch(String));
+    assert.match(await page.locator('.notice').innerText(), /stopped .* was started anew/);
+    // It is not in the new worker: what the browser kept is offered.
+    await page.locator('#go-on').click();
+    await page.locator('#resume').click();
+    await beyond(page, paused);
+    await page.locator('#pause').click();
+    await page.locator('#go-on:enabled').waitFor();
+    // What a panic prints is the one thing that the console may hold.
+    const other = complaints.filter((text) => !/a test asked for this|unreachable/.test(text));
+    assert.deepEqual(other, []);
+    await close();
+  });
+
   test('nothing to complain about', async () => {
     const { page, complaints } = opened;
     assert.deepEqual(await violations(page), []);
@@ -116,16 +147,23 @@ describe('train here', { timeout: 300_000 }, () => {
 });
 
 describe('train here on WebGPU', { timeout: 300_000 }, () => {
-  test('a few steps on a software adapter', async () => {
+  test('a few steps on a software adapter, and on after the loss of the device', async () => {
     const browser = await launch('webgpu');
     const server = await serveDist();
     try {
       const { page, complaints } = await visit(browser, server, {
+        path: `${BASE}?test=1`,
         hash: '#train?device=gpu&epochs=2&train-s=192',
       });
       await page.locator('#start').click();
       await page.locator('#training-words').waitFor({ timeout: 180_000 });
-      await beyond(page, 1);
+      const before = await beyond(page, 1);
+      await page.evaluate(() => globalThis.lnspTest.destroyDeviceTrain());
+      const notice = page.locator('.notice');
+      await notice.filter({ hasText: /was lost .*the work goes on with/ }).waitFor({ timeout: 60_000 });
+      // It goes on by itself from the last state that was kept, which here is the start.
+      await page.waitForTimeout(1000);
+      await beyond(page, before);
       assert.deepEqual(complaints, []);
     } finally {
       await browser.close();

@@ -184,8 +184,8 @@ fn meaning(findings: &Findings) -> String {
     let of = |standing| findings.iter().filter(|(_, one)| one.standing == standing).count();
     let open = CLAIMS.len() - findings.iter().len();
     format!(
-        "Of {} claims {} hold, {} do not, {} are about another device, {} leave nothing to \
-         compare; {open} wait to be measured.",
+        "Of {} claims: {} hold, {} do not, {} about another device, {} with nothing to compare, \
+         {open} to be measured.",
         CLAIMS.len(),
         of(Standing::Holds),
         of(Standing::Fails),
@@ -303,8 +303,17 @@ fn result(finding: &Finding) -> String {
         "<p class=\"verdict {class}\">{}{}{device}</p><p>{}</p>",
         finding.standing.words(),
         escape(&figures),
-        escape(&finding.words)
+        with_code(&finding.words)
     )
+}
+
+/// The words as they stand in HTML; what is between backquotes, as code.
+fn with_code(words: &str) -> String {
+    let escaped = escape(words);
+    let parts = escaped.split('`').enumerate();
+    parts
+        .map(|(i, part)| if i % 2 == 1 { format!("<code>{part}</code>") } else { part.into() })
+        .collect()
 }
 
 /// Three digits or so.
@@ -343,6 +352,11 @@ mod tests {
             assert!(!titles[..i].contains(one), "{one}");
             assert_ne!(one, CLAIMS[i].statement);
         }
+    }
+
+    #[test]
+    fn commands_stand_out() {
+        assert_eq!(with_code("a<b, see `lnsp note`."), "a&lt;b, see <code>lnsp note</code>.");
     }
 
     #[test]

@@ -86,7 +86,8 @@ pub struct Table {
 impl Table {
     /// As HTML. What a phone cannot show at once scrolls inside the frame around it.
     pub fn html(&self) -> String {
-        let mut out = format!("<table><caption>{}</caption><thead><tr>", escape(&self.caption));
+        let mut out =
+            format!("<table><caption><span>{}</span></caption><thead><tr>", escape(&self.caption));
         for head in &self.head {
             out += &format!("<th scope=\"col\">{}</th>", escape(head));
         }

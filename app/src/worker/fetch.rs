@@ -66,13 +66,16 @@ pub(crate) async fn fetch(
 }
 
 fn tell(task: &Task, what: &str, done: u64, total: Option<u64>) {
-    let mb = |bytes: u64| bytes as f64 / 1e6;
-    match total.filter(|total| *total >= done) {
+    let total = total.filter(|total| *total >= done);
+    let (unit, bytes) = if total.unwrap_or(done) < 1_000_000 { ("KB", 1e3) } else { ("MB", 1e6) };
+    let digits = usize::from(unit == "MB");
+    let size = |size: u64| format!("{:.digits$}", size as f64 / bytes);
+    match total {
         Some(total) => task.progress(
             Some(done as f64 / total.max(1) as f64),
-            &format!("{what}: {:.1} of {:.1} MB", mb(done), mb(total)),
+            &format!("{what}: {} of {} {unit}", size(done), size(total)),
         ),
-        None => task.progress(None, &format!("{what}: {:.1} MB", mb(done))),
+        None => task.progress(None, &format!("{what}: {} {unit}", size(done))),
     }
 }
 

@@ -43,11 +43,11 @@ export const KINDS = {
   cpu: QUIET,
 };
 
-/** Starts a browser of a kind; `proxy: true` keeps even localhost out of proxies. */
-export async function launch(kind) {
+/** Starts a browser of a kind, with further arguments. */
+export async function launch(kind, more = []) {
   const executablePath = await findChromium();
   if (!executablePath) throw new Error('no Chromium: run scripts/setup-web.sh test');
-  return chromium.launch({ executablePath, args: KINDS[kind] });
+  return chromium.launch({ executablePath, args: [...KINDS[kind], ...more] });
 }
 
 /** Serves the built page under the sub-path; `more` are further mounts. */
@@ -58,10 +58,11 @@ export function serveDist(more = {}) {
 /**
  * Opens the page. Answers `{ page, context, complaints, close }`: `complaints` grows by whatever
  * a visitor with an open console would see, by answers other than success, and by requests
- * that leave the machine.
+ * that leave the machine. `init` runs in the page before its own scripts.
  */
-export async function visit(browser, server, { hash = '', path = BASE, ...options } = {}) {
+export async function visit(browser, server, { hash = '', path = BASE, init, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  if (init) await context.addInitScript(init);
   context.setDefaultTimeout(15_000);
   const complaints = [];
   context.on('console', (message) => {
@@ -91,6 +92,18 @@ export async function visit(browser, server, { hash = '', path = BASE, ...option
 export async function showTools(page) {
   await page.locator('#part-sizes').evaluate((place) => place.scrollIntoView());
   await page.locator('#measure-all').waitFor();
+}
+
+/** Counts tasks of the main thread over 50 ms from now on, in `long`. */
+export function watchTasks(page) {
+  return page.evaluate(() => {
+    globalThis.long = [];
+    globalThis.watching?.disconnect();
+    globalThis.watching = new PerformanceObserver((list) => {
+      globalThis.long.push(...list.getEntries().map((entry) => Math.round(entry.duration)));
+    });
+    globalThis.watching.observe({ type: 'longtask' });
+  });
 }
 
 /** Keeps a picture of the whole page. */

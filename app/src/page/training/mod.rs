@@ -60,6 +60,10 @@ impl Training {
     fn take(self, mut state: TrainingState) {
         let losses = std::mem::take(&mut state.losses);
         self.losses.update(|all| {
+            // After the loss of a device it goes on from an earlier step.
+            if let Some((first, _)) = losses.first() {
+                all.retain(|(at, _)| *at < *first as f64);
+            }
             all.extend(losses.into_iter().map(|(step, loss)| (step as f64, f64::from(loss))));
             // What is drawn needs no more points than the drawing has.
             if all.len() > 1200 {
@@ -112,10 +116,14 @@ impl Training {
             }
         }
         self.running.set(false);
-        if let Ok(answered) = self.job.ask(Lane::TRAIN, KeepTraining, &[]).await
-            && answered.answer.total_steps > 0
-        {
-            self.take(answered.answer);
+        match self.job.ask(Lane::TRAIN, KeepTraining, &[]).await {
+            Ok(answered) if answered.answer.total_steps > 0 => self.take(answered.answer),
+            // A worker that was started anew holds nothing: what the browser kept is offered.
+            Ok(_) => {
+                self.state.set(None);
+                self.find().await;
+            }
+            Err(_) => {}
         }
     }
 }

@@ -23,7 +23,9 @@ pub(super) fn heat_map(name: &str, n: usize, cosines: &[f32], teacher: &[f32]) -
         }
     }
     let moved = match marked {
+        0 if largest < 0.005 => "no cosine moves".into(),
         0 => format!("no cosine moves by more than {largest:.2}"),
+        1 => format!("one cosine moves by {largest:.2}"),
         n => format!("{n} cosines move by more than a tenth, by {largest:.2} at most"),
     };
     format!(
@@ -42,6 +44,6 @@ mod tests {
         let svg = heat_map("a<b", 2, &[1.0, 0.2, 0.2, 1.0], &[1.0, 0.5, 0.25, 1.0]);
         assert_eq!(svg.matches("<rect").count(), 4);
         assert_eq!(svg.matches("<circle").count(), 1);
-        assert!(svg.contains("a&lt;b") && svg.contains("1 cosines move") && svg.contains("0.30"));
+        assert!(svg.contains("a&lt;b") && svg.contains("one cosine moves by 0.30"));
     }
 }
