@@ -125,7 +125,11 @@ impl TrialRoom {
                     "none was trained here yet: train one, or leave it out",
                 ));
             }
-            let address = format!("./students/{name}.safetensors");
+            // A name of ours, or an address.
+            let address = match name.contains('/') {
+                true => name.to_string(),
+                false => format!("./students/{name}.safetensors"),
+            };
             let bytes = fetch(&address, "the student", None, task).await?;
             self.students.insert(name.into(), StudentFile::from_bytes(&address, &bytes)?);
         }
