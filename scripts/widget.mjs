@@ -2,6 +2,8 @@
 //
 //   node scripts/widget.mjs [dist]
 //
+// The elements' programs move from dist/ to target/widget/, where packing again finds them.
+//
 // Every file carries the version, which the hash of all of them is part of; the loader and the
 // iframe's page hold the SHA-384 of what they fetch.
 
@@ -44,27 +46,34 @@ function signed(wasm, line) {
 
 /** Comments on lines of their own are for those who read the source. */
 const plain = (script) =>
-  script.replace(/^ *\/\/.*\n/gm, '').replace(/^ *\/\*\*[\s\S]*?\*\/\n/gm, '').replace(/^ +/gm, ' ');
+  script.replace(/^ *\/\/.*\n/gm, '').replace(/^ *\/\*\*[\s\S]*?\*\/\n/gm, '').replace(/^ +/gm, '');
+
+/** The elements' programs are no part of the page. */
+const BUILT = 'target/widget';
+mkdirSync(BUILT, { recursive: true });
+for (const name of readdirSync(dist).filter((name) => name.startsWith('widget-'))) {
+  renameSync(join(dist, name), join(BUILT, name));
+}
 
 /** Built programs, by their name in the package. */
 function programs() {
   const all = {};
   for (const name of VIEWS) {
-    const glue = text(join(dist, `widget-${name}.js`));
+    const glue = text(join(BUILT, `widget-${name}.js`));
     const parts = '(globalThis.lnspWidget ??= {}).programs ??= {}';
     const start = /export \{[^}]*\b(\w+) as default\b/.exec(glue)?.[1];
     if (!start) throw new Error(`widget-${name}.js: wasm-bindgen writes its default export in another way`);
     all[`${name}.js`] = glue + `\n(${parts})['${name}'] = { start: ${start}, mount };\n`;
-    all[`${name}.wasm`] = readFileSync(join(dist, `widget-${name}_bg.wasm`));
+    all[`${name}.wasm`] = readFileSync(join(BUILT, `widget-${name}_bg.wasm`));
   }
   for (const name of WORKERS) {
-    const built = name === 'core' ? 'widget-core' : name;
-    all[`${name}.js`] = text(join(dist, `${built}.js`));
-    all[`${name}.wasm`] = readFileSync(join(dist, `${built}_bg.wasm`));
+    const built = name === 'core' ? join(BUILT, 'widget-core') : join(dist, name);
+    all[`${name}.js`] = text(`${built}.js`);
+    all[`${name}.wasm`] = readFileSync(`${built}_bg.wasm`);
   }
   for (const name of Object.keys(all).filter((name) => name.endsWith('.js'))) {
     // Where wasm-bindgen would look by itself; the loader always says.
-    all[name] = all[name].replace(/'widget-(\w+)_bg\.wasm'/g, "'$1.wasm'");
+    all[name] = plain(all[name].replace(/'widget-(\w+)_bg\.wasm'/g, "'$1.wasm'"));
   }
   all['style.css'] = scoped(text('www/style.css'), text(join(SOURCE, 'widget.css')));
   return all;
@@ -142,8 +151,4 @@ writeFileSync(
     2,
   )}\n`,
 );
-// The page does not need them at its top.
-for (const name of [...VIEWS, 'core']) {
-  for (const file of [`widget-${name}.js`, `widget-${name}_bg.wasm`]) rmSync(join(dist, file));
-}
 console.error(`==> the widget ${version} is in ${out}/`);

@@ -48,7 +48,7 @@ for (const kind of Object.keys(KINDS)) {
     let server;
     before(async () => {
       browser = await launch(kind);
-      server = await site(PAGES, { policy: `${POLICY}; style-src 'unsafe-inline'` });
+      server = await site(PAGES, { policy: POLICY });
     });
     after(async () => {
       await browser?.close();

@@ -52,8 +52,13 @@ async function part(name, folder, parts, version, reload) {
           'Serve the package as it is, and reload.',
   );
 }
+// What failed once is fetched past the browser's cache.
 let reload = false;
-const fetched = (name) => part(name, base, PARTS, VERSION, reload);
+const fetched = (name) =>
+  part(name, base, PARTS, VERSION, reload).catch((error) => {
+    reload = true;
+    throw error;
+  });
 
 /** Makes `make` answer the same promise as before, unless that failed. */
 const kept = (make) => {
@@ -101,12 +106,13 @@ const style = kept(async (name) => {
 const workers = kept(async (name) => {
   const [glue, module] = await Promise.all([
     fetched(`${name}.js`).then((answer) => answer.text()),
-    fetched(`${name}.wasm`).then((answer) => WebAssembly.compileStreaming(answer)),
+    fetched(`${name}.wasm`).then(async (answer) => WebAssembly.compile(await answer.arrayBuffer())),
   ]);
-  const text = `const part = ${part}, real = self.fetch.bind(self);
-self.fetch = (what, init) => /^\\.\\//.test(what)
-  ? part(what.slice(2), ${JSON.stringify(base)}, ${JSON.stringify(PARTS)}, '${VERSION}')
-  : real(what, init);
+  const text = `const real = self.fetch.bind(self), base = ${JSON.stringify(base)};
+const PARTS = ${JSON.stringify(PARTS)}, VERSION = '${VERSION}';
+let reload = false;
+const part = ${part}, fetched = ${fetched};
+self.fetch = (what, init) => /^\\.\\//.test(what) ? fetched(what.slice(2)) : real(what, init);
 self.onmessage = ({ data }) => {
   self.onmessage = null;
   wasm_bindgen({ module_or_path: data }).catch((error) => setTimeout(() => { throw error; }));
@@ -230,10 +236,7 @@ class Lnsp extends HTMLElement {
       if (this.#place !== place) return;
       const again = document.createElement('button');
       again.textContent = 'Try again';
-      again.onclick = () => {
-        reload = true;
-        this.wake();
-      };
+      again.onclick = () => this.wake();
       place.setAttribute('role', 'alert');
       place.replaceChildren(error.message, document.createElement('br'), again);
       this.#tell('error', error.message);

@@ -144,6 +144,12 @@ impl Address {
         self.0.with(read).unwrap_or(default)
     }
 
+    /// The value called `name`, empty if it is absent.
+    #[inline(never)]
+    pub fn word(self, name: &str) -> String {
+        self.0.with(|state| state.values.get(name).cloned().unwrap_or_default())
+    }
+
     /// Follows every value from here on.
     pub fn track(self) {
         self.0.track();

@@ -165,7 +165,7 @@ impl Tests {
     }
 
     fn all(self) {
-        let some = untrack(|| self.address.read("claims", String::new()));
+        let some = untrack(|| self.address.word("claims"));
         let wanted = |c: &&Claim| method(c) == Method::Measure && is_listed(c.id, &some);
         self.test(CLAIMS.iter().filter(wanted).collect());
     }

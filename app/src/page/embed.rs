@@ -51,7 +51,7 @@ impl Screen {
             screen.attributes.push(("show", "table,own,device,chart".into()));
         }
         for name in names {
-            let mut value = address.read(name, String::new());
+            let mut value = address.word(name);
             if *name == "students" && value.contains(TRAINED_HERE) {
                 let others = value.split(',').filter(|one| *one != TRAINED_HERE);
                 value = others.collect::<Vec<_>>().join(",");

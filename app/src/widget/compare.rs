@@ -50,7 +50,7 @@ struct Wish {
 
 impl Wish {
     fn read(address: Address) -> Result<Self, Failure> {
-        let text = |name: &str| address.read(name, String::new());
+        let text = |name: &str| address.word(name);
         let or = |text: String, usual: &str| if text.is_empty() { usual.into() } else { text };
         let lines = |text: &str| -> Vec<String> {
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -115,12 +115,18 @@ impl Trial {
         spawn_local(async move {
             loop {
                 trial.state.set((true, false));
-                if let Err(failure) = trial.once(teacher).await
+                let done = trial.once(teacher).await;
+                if trial.outcome.is_disposed() {
+                    break;
+                }
+                // What a worker refused the job knows.
+                if let Err(failure) = done
                     && failure != Failure::Cancelled
+                    && untrack(|| trial.job.failure()).is_none()
                 {
                     trial.job.fail(failure);
                 }
-                if !trial.state.get().1 || trial.outcome.is_disposed() {
+                if !trial.state.get().1 {
                     break;
                 }
             }
@@ -211,7 +217,7 @@ pub fn CompareWidget() -> impl IntoView {
         address.track();
         go.go(false);
     });
-    let typed = RwSignal::new(untrack(|| address.read("sentences", String::new())));
+    let typed = RwSignal::new(untrack(|| address.word("sentences")));
     let (compare, again) = (trial.clone(), trial);
     let own = move |_| {
         address.set_quietly("sentences", &typed.get_untracked());

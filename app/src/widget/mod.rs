@@ -67,16 +67,16 @@ pub fn start() {
     crate::page::say_panics();
     if !Reflect::has(&window(), &"lnspWorkers".into()).unwrap_or(false) {
         let news = wire::keep();
-        // The page has one owner for as long as it lives.
-        let owner = Owner::new();
-        owner.with(|| {
+        let Ok(nowhere) = document().create_element("div") else { return };
+        // For as long as the page lives.
+        mount_to(nowhere.unchecked_into(), move || {
             Effect::new(move || {
                 if let Some(notice) = news.notice.get() {
                     web_sys::console::info_1(&format!("lnsp: {notice}").into());
                 }
             });
-        });
-        std::mem::forget(owner);
+        })
+        .forget();
     }
 }
 

@@ -12,11 +12,11 @@ const SHOWN: &str = "table,chart";
 #[component]
 pub fn SizesWidget() -> impl IntoView {
     let address = Address::use_it();
-    if address.read("show", String::new()).is_empty() {
+    if address.word("show").is_empty() {
         address.set("show", SHOWN, "");
     }
     // An element's `width` is the S of one's own size.
-    let width = address.read("width", String::new());
+    let width = address.word("width");
     if !width.is_empty() {
         address.set("s", &width, "");
     }

@@ -7,6 +7,7 @@ use lnsp::arch::{Precision, TEACHER_WIDTH};
 use lnsp::codes::{Code, Fitted, Storage, TRANSFORM_BYTES};
 use lnsp::device::Device;
 use lnsp::experiment::{Kept, Kind, Reference, StudentCode};
+use lnsp::format::safetensors::halves;
 use lnsp::format::{ReadOptions, open_bytes};
 use lnsp::source::{BadRows, VectorSource, read_to_matrix};
 use lnsp::student::{Student, StudentFile};
@@ -83,7 +84,7 @@ impl TrialRoom {
             let text = fetch("./examples/examples.txt", "the examples", None, task).await?;
             let name = "./examples/examples.safetensors";
             let bytes = fetch(name, "the examples' vectors", None, task).await?;
-            let vectors = read(name, &bytes)?.0;
+            let vectors = halves(name, &bytes, "vectors")?;
             let examples = topics(&String::from_utf8_lossy(&text));
             let sentences: usize = examples.topics.iter().map(|t| t.sentences.len()).sum();
             if sentences != vectors.rows() {
