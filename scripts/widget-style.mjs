@@ -5,6 +5,14 @@
 /** Names that an author sets, each as --lnsp-NAME. */
 const OPEN = /^--(paper|panel|ink|soft|line|accent|on-accent|off|ok|serif|sans)$/;
 
+/** Rules for parts of the page that the widget has not. */
+const GONE = [
+  'html {', 'body {', 'header,\nmain,\nfooter {', 'header {', 'nav {', 'nav a {', 'nav a:hover {',
+  'nav a[aria-current] {', 'main:focus {', '.skip {', '.skip:focus {', '.theme {', '.device {',
+  '.device label {', '.device select {', 'footer {', '.curves {', '.curve svg {', '.curve text {',
+  '.curve path {', '.curve .axis {', '.curve .level {', '.curve circle {', '#training-progress {',
+];
+
 /** Declarations of a block. */
 function declarations(block) {
   return Object.fromEntries(
@@ -14,9 +22,12 @@ function declarations(block) {
 
 /** `style`, the page's, made fit, and `own` after it. */
 export function scoped(style, own) {
+  // Takes the block out that begins so, selector and all.
   const take = (start) => {
-    const at = style.indexOf(start);
-    if (at < 0) throw new Error(`www/style.css has no ${start}`);
+    const at = [...style.matchAll(/^\S/gm)].map(({ index }) => index).find(
+      (at) => style.startsWith(start, at) && /(^|[}/])\s*$/.test(style.slice(Math.max(0, at - 9), at)),
+    );
+    if (at === undefined) return '';
     const end = style.indexOf('\n}', at) + 2;
     const block = style.slice(at, end);
     style = style.slice(0, at) + style.slice(end);
@@ -24,17 +35,16 @@ export function scoped(style, own) {
   };
   const light = declarations(take(':root {'));
   take('@media (prefers-color-scheme: dark)');
-  const dark = declarations(take(':root[data-theme="dark"]'));
+  const dark = declarations(take(':root[data-theme="dark"] {'));
+  if (!light['--paper'] || !dark['--paper']) throw new Error('www/style.css: where are the colours?');
   const variables = Object.entries(light)
     .filter(([name]) => OPEN.test(name))
     .map(([name, value]) => {
       const both = dark[name] ? `light-dark(${value}, ${dark[name]})` : value;
       return `  ${name}: var(--lnsp-${name.slice(2)}, ${both});`;
     });
-  for (const gone of ['html {', 'body {', 'nav {', 'nav a {', 'nav a:hover {', 'nav a[aria-current] {',
-    '.skip {', '.skip:focus {', '.theme {', '.device {', '.device label {', '.device select {',
-    'header,\nmain,\nfooter {', 'header {', 'footer {', '.curves {', '.curve svg {', '.curve text {',
-    '.curve path {', '.curve .axis {', '.curve .level {', '.curve circle {', '#training-progress {']) take(gone);
+  // What only the page has: left out where it is there.
+  for (const gone of GONE) take(gone);
   const text = `.lnsp {\n${variables.join('\n')}\n}\n${style}\n${own}`;
   return text
     .replace(/\/\*[\s\S]*?\*\//g, '')

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { violations } from './support/axe.mjs';
 import { KINDS, launch, screenshot, visit } from './support/browser.mjs';
+import { scratch, teacherSite } from './support/native.mjs';
 import { LISTEN, POLICY, article, site } from './support/widget.mjs';
 
 const HOSTILE = `<style>
@@ -68,7 +69,7 @@ for (const kind of Object.keys(KINDS)) {
       assert.equal(student.bytes_per_vector, 192);
       assert.ok(student.overlap > 0.8, `${student.overlap}`);
       assert.equal(found.sentences.length, found.side_by_side.shown.length);
-      assert.match(found.device, kind === 'webgpu' ? /swiftshader/i : /cpu/i);
+      assert.match(found.device, kind === 'webgpu' ? /webgpu|swiftshader/i : /^cpu$/i);
       const words = await page.locator('#one').getByRole('region', { name: 'What it means' }).innerText();
       assert.match(words, /With 192 bytes a vector/);
       assert.deepEqual(complaints, []);
@@ -104,6 +105,63 @@ for (const kind of Object.keys(KINDS)) {
     });
   });
 }
+
+describe('sentences of the author', { timeout: 300_000 }, () => {
+  let browser;
+  let server;
+  let teacher;
+  before(async () => {
+    teacher = scratch();
+    teacherSite(teacher.folder);
+    browser = await launch('cpu');
+    const pages = {
+      '/own.html': article(
+        '<lnsp-compare id="mine"><p>A cat sleeps in the sun.</p><p>It rains in the hills.</p><p>Stocks fell.</p></lnsp-compare>',
+      ),
+      '/shipped.html': article(
+        '<lnsp-compare id="mine" sentences=\'["Boil the pasta in plenty of salted water.", "Heavy rain is expected along the coast tonight."]\'></lnsp-compare>',
+      ),
+    };
+    server = await site({ ...PAGES, ...pages }, { mounts: { '/lnsp/teacher/': teacher.folder } });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+    teacher?.remove();
+  });
+  const text = () => server.requests.filter((path) => /tokenizer|trainer|weights/.test(path));
+
+  test('shipped ones have their vectors with them', async () => {
+    const { page, complaints, close } = await open(browser, server, '/shipped.html');
+    await results(page, 'mine');
+    assert.deepEqual(await page.evaluate(() => results.mine.at(-1).side_by_side.shown), [19, 0]);
+    assert.deepEqual(text(), []);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
+  test('others need the teacher: asked first, with its size; kept for the next time', async () => {
+    const { page, complaints, close } = await open(browser, server, '/own.html');
+    await results(page, 'mine');
+    const element = page.locator('#mine');
+    await element.getByText(/These are shipped sentences/).waitFor();
+    await element.getByText(/91 MB of weights/).waitFor();
+    assert.deepEqual(text(), []);
+    assert.equal(await element.locator('textarea').inputValue(), 'A cat sleeps in the sun.\nIt rains in the hills.\nStocks fell.');
+    for (const visit of [1, 2]) {
+      await element.getByRole('button', { name: 'Load the teacher and compare' }).click();
+      await page.waitForFunction(() => results.mine.at(-1).sentences.length === 3, null, { timeout: 180_000 });
+      const found = await page.evaluate(() => results.mine.at(-1));
+      assert.deepEqual(found.sentences[2], 'Stocks fell.');
+      assert.equal(found.side_by_side.vectors, 123);
+      assert.equal(text().filter((path) => /weights/.test(path)).length, 1, `visit ${visit}`);
+      await page.reload();
+      await results(page, 'mine');
+    }
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+});
 
 describe('widget in a page', { timeout: 300_000 }, () => {
   let browser;
@@ -159,6 +217,8 @@ describe('widget in a page', { timeout: 300_000 }, () => {
       page.evaluate(async (times) => {
         const place = document.querySelector('#place');
         for (let i = 0; i < times; i += 1) {
+          // What this test itself would keep.
+          for (const id of Object.keys(results)) delete results[id];
           const element = document.createElement('lnsp-compare');
           element.baselines = 'none';
           place.append(element);
@@ -169,13 +229,15 @@ describe('widget in a page', { timeout: 300_000 }, () => {
         gc();
         await new Promise((done) => setTimeout(done));
         gc();
-        return performance.memory.usedJSHeapSize;
+        const wasm = memories.map((memory) => memory.buffer.byteLength);
+        return [performance.memory.usedJSHeapSize, String(wasm)];
       }, times);
     await round(20);
-    const before = await round(10);
-    const after = await round(100);
+    const [before, wasm] = await round(10);
+    const [after, wasmAfter] = await round(100);
     assert.equal(await page.evaluate('started'), 1);
-    assert.ok(after - before < 1.5e6, `${before} bytes before, ${after} after 100 more`);
+    assert.equal(wasmAfter, wasm, 'memory of the WebAssembly');
+    assert.ok(after - before < 3e5, `${before} bytes before, ${after} after 100 more`);
     assert.deepEqual(complaints, []);
     await close();
   });

@@ -65,6 +65,13 @@ export const LISTEN = `
   for (const [name, all] of [['lnsp-result', results], ['lnsp-error', failures]]) {
     addEventListener(name, ({ target, detail }) => (all[target.id] ??= []).push(detail), true);
   }
+  globalThis.memories = [];
+  const instantiate = WebAssembly.instantiateStreaming;
+  WebAssembly.instantiateStreaming = async (...words) => {
+    const made = await instantiate(...words);
+    memories.push(made.instance.exports.memory);
+    return made;
+  };
   const Plain = globalThis.Worker;
   globalThis.Worker = class extends Plain {
     constructor(...words) {
