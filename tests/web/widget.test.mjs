@@ -81,7 +81,7 @@ for (const kind of Object.keys(KINDS)) {
       await results(page, 'compare', 'sizes', 'claims');
       const found = await page.evaluate(() => globalThis.results);
       const codes = found.compare.at(-1).side_by_side.codes.map(({ name }) => name);
-      assert.ok(codes.includes('student-512, int8 latents') && codes.includes('teacher int8'), `${codes}`);
+      assert.ok(codes.includes('student-512, int8 latents') && codes.includes('teacher int8') && codes[0] === 'teacher', `${codes}`);
       assert.ok(!codes.some((name) => /rotated/.test(name)), `${codes}`);
       assert.ok(found.sizes.at(-1).rows.some(({ architecture }) => /320/.test(architecture)));
       assert.ok(found.claims.at(-1).every(({ id }) => /^(transformer-layer|law-|inference-256)/.test(id)));

@@ -86,7 +86,8 @@ pub fn ClaimList() -> impl IntoView {
             }>"Save JSON"</button>
             <JobBar job=tests.job />
         </div>
-        <form class="controls" on:submit=|event| event.prevent_default()>
+        <form class="controls" hidden=move || !is_listed("l3-cache", &some.get())
+            on:submit=|event| event.prevent_default()>
             <label>"Last cache of your processor, MB "
                 <input type="number" id="cache" min="0" step="any" prop:value=cache
                     on:change=move |event| address.set("cache", &event_target_value(&event), "") />

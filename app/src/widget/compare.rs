@@ -84,8 +84,11 @@ impl Wish {
     fn thin(&self, compared: &mut Compared) {
         if self.baselines != "all" {
             let wanted = |name: &str| self.baselines.split(',').any(|w| name.contains(w.trim()));
-            let codes = &mut compared.side_by_side.codes;
-            codes.retain(|code| code.kind != Kind::Baseline || wanted(&code.name));
+            // The teacher comes first and stays.
+            let mut first = true;
+            compared.side_by_side.codes.retain(|code| {
+                std::mem::take(&mut first) || code.kind != Kind::Baseline || wanted(&code.name)
+            });
         }
     }
 }
