@@ -211,6 +211,32 @@ describe('widget in a page', { timeout: 300_000 }, () => {
     await close();
   });
 
+  test('elements that go at any moment of their work take nothing along', async () => {
+    const { page, complaints, close } = await open(browser, server, '/empty.html');
+    await page.evaluate(async () => {
+      const place = document.querySelector('#place');
+      const made = (name) => place.appendChild(document.createElement(name));
+      const stays = made('lnsp-compare');
+      stays.id = 'stays';
+      await stays.run();
+      const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+      for (const name of ['lnsp-compare', 'lnsp-sizes', 'lnsp-claims']) {
+        for (let i = 0; i < 12; i += 1) {
+          const element = made(name);
+          element.run().catch(() => {});
+          // From the same turn on, later and later.
+          if (i > 0) await wait(5 * (i - 1) ** 2);
+          element.remove();
+        }
+      }
+      delete results.stays;
+      await stays.run();
+    });
+    await results(page, 'stays');
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
   test('attached and detached 100 times the memory is flat', async () => {
     const { page, complaints, close } = await open(browser, server, '/empty.html');
     const round = (times) =>

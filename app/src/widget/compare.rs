@@ -138,6 +138,10 @@ impl Trial {
     }
 
     async fn once(&self, teacher: bool) -> Result<(), Failure> {
+        // An element may go before its work begins.
+        if self.outcome.is_disposed() {
+            return Err(Failure::Cancelled);
+        }
         let wish = untrack(|| Wish::read(self.address))?;
         let examples = self.job.ask(Lane::WORK, LoadExamples, &[]).await?.answer;
         let bundled = bundled(&examples);
