@@ -25,6 +25,7 @@ const PAGES = {
   '/far.html': article('<div style="height: 9000px"></div><lnsp-compare id="far"></lnsp-compare><lnsp-sizes id="hid" hidden></lnsp-sizes>'),
   '/ten.html': article([...'0123456789'].map((n) => `<lnsp-compare id="e${n}" topics="${n}"></lnsp-compare>`).join('')),
   '/hostile.html': article('<lnsp-compare id="compare"></lnsp-compare><lnsp-sizes id="sizes"></lnsp-sizes>', { head: HOSTILE }),
+  '/student.html': article('<lnsp-compare id="mine" student="../lnsp/students/student-512.safetensors" baselines="none"></lnsp-compare>'),
   '/empty.html': article('<div id="place"></div>'),
 };
 
@@ -184,6 +185,16 @@ describe('widget in a page', { timeout: 300_000 }, () => {
     assert.equal(await page.locator('#hid').isVisible(), false);
     await results(page, 'far');
     assert.ok(!server.requests.some((path) => /tokenizer|trainer|worker\./.test(path)), 'no text encoder');
+    await close();
+  });
+
+  test('a student of the author, by its address', async () => {
+    const { page, complaints, close } = await open(browser, server, '/student.html');
+    await results(page, 'mine');
+    const found = await page.evaluate(() => results.mine.at(-1));
+    const names = found.side_by_side.codes.map(({ name }) => name);
+    assert.deepEqual(names, ['teacher', 'student-512, f32 latents', 'student-512, int8 latents']);
+    assert.deepEqual(complaints, []);
     await close();
   });
 
