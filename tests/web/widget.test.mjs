@@ -22,7 +22,7 @@ const PAGES = {
     <lnsp-compare id="compare" width="512" baselines="int8"></lnsp-compare>
     <lnsp-sizes id="sizes" width="320" chart="bytes"></lnsp-sizes>
     <lnsp-claims id="claims" claims="transformer-layer,law-,inference-256"></lnsp-claims>`),
-  '/far.html': article('<div style="height: 9000px"></div><lnsp-compare id="far"></lnsp-compare><lnsp-sizes id="hid" hidden></lnsp-sizes>'),
+  '/far.html': article('<div style="height: 9000px"></div><lnsp-compare id="far"><p>Words of the author.</p></lnsp-compare><lnsp-sizes id="hid" hidden></lnsp-sizes>'),
   '/ten.html': article([...'0123456789'].map((n) => `<lnsp-compare id="e${n}" topics="${n}"></lnsp-compare>`).join('')),
   '/hostile.html': article('<lnsp-compare id="compare"></lnsp-compare><lnsp-sizes id="sizes"></lnsp-sizes>', { head: HOSTILE }),
   '/student.html': article('<lnsp-compare id="mine" student="../lnsp/students/student-512.safetensors" baselines="none"></lnsp-compare>'),
@@ -183,7 +183,10 @@ describe('widget in a page', { timeout: 300_000 }, () => {
     const asked = server.requests.filter((path) => path.startsWith('/lnsp/'));
     assert.deepEqual([...new Set(asked)], ['/lnsp/lnsp.js']);
     assert.equal(await page.locator('#hid').isVisible(), false);
+    // Until then its place is held by what the author wrote.
+    assert.ok(await page.getByText('Words of the author.').isVisible());
     await results(page, 'far');
+    assert.ok(!(await page.getByText('Words of the author.').isVisible()));
     assert.ok(!server.requests.some((path) => /tokenizer|trainer|worker\./.test(path)), 'no text encoder');
     await close();
   });

@@ -160,13 +160,18 @@ const near = new IntersectionObserver(
 
 class Lnsp extends HTMLElement {
   static observedAttributes = ATTRIBUTES;
+  /** The author's own text, shown until there is more. */
+  #words = document.createElement('slot');
   #place;
   #view;
   #coming;
   #asked = [];
 
   connectedCallback() {
-    if (!this.shadowRoot) this.attachShadow({ mode: 'open' }).adoptedStyleSheets = [ROOT];
+    if (!this.shadowRoot) {
+      this.attachShadow({ mode: 'open' }).adoptedStyleSheets = [ROOT];
+      this.shadowRoot.append(this.#words);
+    }
     if (!this.#view) near.observe(this);
   }
 
@@ -201,7 +206,7 @@ class Lnsp extends HTMLElement {
     near.unobserve(this);
     this.#view?.dispose();
     this.#view = null;
-    this.#place?.remove();
+    this.#place?.replaceWith(this.#words);
     this.#place = null;
     this.#settle('fail', Error('lnsp: the element was disposed'));
     if (live.delete(this) && !live.size) {
@@ -218,6 +223,7 @@ class Lnsp extends HTMLElement {
     place.part = 'body';
     place.textContent = 'Loading…';
     place.setAttribute('role', 'status');
+    this.#words.remove();
     this.shadowRoot.append(place);
     try {
       const [sheet, mount] = await Promise.all([style('style.css'), program(name)]);
