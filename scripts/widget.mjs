@@ -90,7 +90,7 @@ const along = Object.fromEntries(students.map((path) => [path, readFileSync(join
 const own = readdirSync(SOURCE).filter((name) => /^(lnsp\.js|embed\.)/.test(name));
 const all = [...Object.values(files), ...Object.values(along), ...own.map((name) => text(join(SOURCE, name)))];
 const number = /^version = "(.*)"/m.exec(text('Cargo.toml'))[1];
-const version = `${number}-${sha(all.map((bytes) => sha(bytes, 'sha256', 'hex')).join(), 'sha256', 'hex').slice(0, 8)}`;
+const version = `${number}-w${sha(all.map((bytes) => sha(bytes, 'sha256', 'hex')).join(), 'sha256', 'hex').slice(0, 8)}`;
 
 const parts = {};
 const sealed = {};
