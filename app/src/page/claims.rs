@@ -402,6 +402,13 @@ mod tests {
     }
 
     #[test]
+    fn a_widget_lists_claims_by_the_beginnings_of_their_names() {
+        let listed = |some: &str| CLAIMS.iter().filter(|c| is_listed(c.id, some)).count();
+        assert_eq!((listed(""), listed("none-such")), (CLAIMS.len(), 0));
+        assert_eq!(listed("gpt, l3-cache"), 2);
+    }
+
+    #[test]
     fn figures_are_short_and_a_cache_is_read() {
         assert_eq!([25.0, 0.1, 0.029, 2.2].map(short), ["25", "0.1", "0.029", "2.2"]);
         assert_eq!(cache_bytes("16"), Some(16_000_000));

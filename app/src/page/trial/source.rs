@@ -220,3 +220,17 @@ pub(super) fn SourceForm(source: Source, job: Job) -> impl IntoView {
         </fieldset>
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Topic;
+
+    #[test]
+    fn rows_count_over_all_topics() {
+        let topic = |n: usize| Topic { name: String::new(), sentences: vec![String::new(); n] };
+        let examples = Examples { topics: vec![topic(8), topic(2), topic(9)] };
+        assert_eq!(rows_of(&examples, "1,2", 24), [8, 9, 10, 11, 12, 13, 14, 15]);
+        assert_eq!(rows_of(&examples, "0,x,7", 4), [0, 1, 2, 3]);
+    }
+}
