@@ -1,10 +1,11 @@
 # Every target does its own set-up and may be run again. For make 3.81 and later.
-.PHONY: help demo page serve students test test-gpu test-web test-elsewhere lint bench-peers bench-peers-web
+.PHONY: help demo page widget serve students test test-gpu test-web test-elsewhere lint bench-peers bench-peers-web
 
 help:
 	@echo "make demo             build, run the main job on the bundled vectors (ARGS=... for lnsp demo),"
 	@echo "                      build the page and, on a terminal, serve it"
 	@echo "make page             build the page into dist/, and print what it sends"
+	@echo "make widget           the same, and where the widget's npm package is: dist/widget/"
 	@echo "make serve            build the page and serve it (PORT=8080)"
 	@echo "make students         train again the students that the page ships"
 	@echo "make test             every check: lint, all tests, GPU tests on two devices, doc tests, the page"
@@ -22,6 +23,9 @@ demo:
 
 page:
 	@sh scripts/page.sh
+
+widget:
+	@sh scripts/page.sh widget
 
 serve:
 	@sh scripts/page.sh serve

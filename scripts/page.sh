@@ -2,6 +2,7 @@
 # Builds the page into dist/ with trunk, and serves it.
 #
 #   scripts/page.sh         set-up, build, sizes
+#   scripts/page.sh widget  the same; the widget's npm package is part of the page, in dist/widget/
 #   scripts/page.sh serve   the above, then serve dist/ until Ctrl-C
 #   scripts/page.sh demo    the above, serving only on a terminal; where the tools cannot be had it
 #                           says what is missing and ends well: the native part has been shown
@@ -23,11 +24,15 @@ build() {
     # A directory of its own: another toolchain would drive the native build out of the cache.
     CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/page \
         trunk build --release --skip-version-check --log warn </dev/null || return 1
-    node scripts/size-gate.mjs
+    node scripts/widget.mjs && node scripts/size-gate.mjs
 }
 
 case $mode in
 build) build ;;
+widget)
+    build
+    say "the widget's package is in dist/widget/; 'npm publish' or any server takes it"
+    ;;
 serve)
     build
     exec node tests/web/support/server.mjs dist "$port"
@@ -42,5 +47,5 @@ demo)
     fi
     say "the page is in dist/; 'make serve' shows it at http://127.0.0.1:$port/"
     ;;
-*) fail "unknown: $mode; say nothing, serve or demo" ;;
+*) fail "unknown: $mode; say nothing, widget, serve or demo" ;;
 esac

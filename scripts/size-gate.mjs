@@ -4,6 +4,8 @@
 //
 //   node scripts/size-gate.mjs [dist]
 //
+// The widget's package, dist/widget/, is counted by what a reader of a page with it is sent.
+//
 // Files are counted as a server with brotli at its best sends them (quality 11, the largest
 // window that a browser takes). Every file of dist/ belongs to one part: a file of no part
 // makes the gate fail, so that nothing slips past it.
@@ -27,6 +29,17 @@ const PARTS = [
   ]),
   ['tokenizer', 900 * KB, 900 * KB, /^tokenizer[^/]*\.(js|wasm|json)$/],
   ['default student (int8)', 330 * KB, 330 * KB, /^students\/default[^/]*\.safetensors$/],
+  // The widget: what an element out of view costs, and code until the first comparison.
+  ['widget: loader', 5 * KB, 5 * KB, /^widget\/lnsp\.js$/],
+  ['widget: code of <lnsp-compare>', 345 * KB, 345 * KB, /^widget\/(compare\.(js|wasm)|core\.(js|wasm)|style\.css)$/],
+  ['widget: default student (int8)', 330 * KB, 330 * KB, /^widget\/students\/default[^/]*\.safetensors$/],
+  ...['sizes', 'claims'].map((view) => [
+    `widget: code of <lnsp-${view}>`,
+    130 * KB,
+    130 * KB,
+    new RegExp(`^widget/${view}\\.(js|wasm)$`),
+  ]),
+  ['widget: on request, or for authors', null, null, /^widget\//],
   ['page shell', 120 * KB, 120 * KB, /^([^/]*\.(html|css|js|wasm|svg|ico|webmanifest)|snippets\/.*\.js)$/],
   ['on request: students, vectors', null, null, /^(students|data|examples|teacher)\//],
   ['read by other sites only', null, null, /^[^/]*\.(png|txt|xml)$/],
@@ -78,7 +91,7 @@ console.log(`\n${'part'.padEnd(44)}${'KB'.padStart(9)}${'brotli'.padStart(9)}${'
 for (const { name, goal, limit, raw, sent } of parts) {
   const over = limit !== null && sent > limit;
   // A part that the page cannot do without must be there.
-  const absent = raw === 0 && (name === 'page shell' || name === 'worker with the core');
+  const absent = raw === 0 && (name === 'page shell' || name === 'worker with the core' || name.startsWith('widget'));
   if (over || absent) wrong += 1;
   const missed = goal !== null && sent > goal ? '  goal missed' : '';
   const verdict = over ? '  TOO BIG' : absent ? '  MISSING' : missed;

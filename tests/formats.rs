@@ -448,3 +448,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn halves_of_our_own_as_any_reader_has_them() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/www/examples/examples.safetensors");
+    let bytes = std::fs::read(path).unwrap();
+    let halves = |bytes: &[u8]| format::safetensors::halves("examples", bytes, "vectors");
+    let mut reader =
+        format::open_bytes("examples.safetensors", &bytes, &ReadOptions::default()).unwrap();
+    let mut rows = Matrix::default();
+    reader.read(1000, &mut rows).unwrap();
+    assert_eq!(halves(&bytes).unwrap(), rows);
+    for end in [0, 7, 8, 40, bytes.len() - 1] {
+        assert!(halves(&bytes[..end]).is_err(), "{end}");
+    }
+    assert!(halves(&[255; 64]).is_err());
+}

@@ -7,6 +7,7 @@
 //! `bin/trainer.rs` the bigger half of it, what trains and the teacher ([`worker`]).
 //! `bin/tokenizer.rs` cuts text into tokens (feature `text`). All speak [`protocol`]: the shell
 //! keeps the workers ([`page::wire`]), every program of the page asks through [`page::lane`].
+//! `bin/widget-*.rs` are the elements of the widget and their worker ([`widget`]).
 //!
 //! # To add a question
 //! 1. A type for it and one for its answer in a file of `protocol/`, a line in `questions!`, and its
@@ -35,4 +36,5 @@ pub mod page;
 pub mod protocol;
 #[cfg(feature = "text")]
 pub mod tokenizer;
+pub mod widget;
 pub mod worker;

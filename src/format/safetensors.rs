@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use ::safetensors::tensor::{Dtype as FileDtype, Metadata as Header, TensorInfo};
+use ::safetensors::{SafeTensorError, SafeTensors};
+use half::f16;
 
 use super::raw::{Layout, RawReader, RawWriter, remaining};
 use super::{Dtype, Metadata, WriteOptions};
 use crate::error::{Error, Result};
+use crate::matrix::Matrix;
 
 /// The format's own limit for headers, in bytes.
 const MAX_HEADER: u64 = 100_000_000;
@@ -65,6 +68,29 @@ pub fn open<R: Read + Seek>(
         ));
     }
     Ok(reader)
+}
+
+/// The tensor `wanted` of a small file, rows × width in f16. For files of our own: [`open`] reads
+/// what a visitor may bring, and is ten times the code in the browser.
+///
+/// # Errors
+/// [`Error::Format`] if the bytes are no safetensors file, or hold no such tensor.
+pub fn halves(name: &str, bytes: &[u8], wanted: &str) -> Result<Matrix> {
+    let refuse = |message: String| Error::format(name, message);
+    let length = bytes.get(..8).map(|b| u64::from_le_bytes(b.try_into().expect("8 bytes")));
+    if length.is_none_or(|length| length > MAX_HEADER) {
+        return Err(refuse("is no safetensors file".into()));
+    }
+    let explain = |error: SafeTensorError| refuse(format!("{error}; copy or download it again"));
+    let tensors = SafeTensors::deserialize(bytes).map_err(explain)?;
+    let view = tensors.tensor(wanted).map_err(explain)?;
+    match view.shape() {
+        &[rows, width] if view.dtype() == FileDtype::F16 => {
+            let bits = view.data().chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+            Matrix::new(rows, width, bits.map(|bits| f16::from_bits(bits).to_f32()).collect())
+        }
+        _ => Err(refuse(format!("{wanted} is no matrix of f16"))),
+    }
 }
 
 /// Reads and checks the header, leaving `stream` at the first byte of the tensors.

@@ -44,7 +44,7 @@ impl State {
 }
 
 /// Leaves letters, digits and what the lists of widths need, and escapes the rest.
-fn encode(value: &str) -> String {
+pub(super) fn encode(value: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.,~".contains(&b);
     let mut out = String::new();
     for b in value.bytes() {
@@ -107,7 +107,16 @@ impl Address {
         address
     }
 
-    /// The one that [`Self::follow`] made.
+    /// With these values, apart from the browser's address: a widget leaves its page's alone.
+    pub fn apart(values: Vec<(String, String)>) -> Self {
+        let mut state = State::default();
+        for (name, value) in values {
+            state.values.set(&name, value);
+        }
+        Self(RwSignal::new(state))
+    }
+
+    /// The one that [`Self::follow`] or [`Self::apart`] made.
     pub fn use_it() -> Self {
         expect_context()
     }
@@ -133,6 +142,22 @@ impl Address {
     pub fn read<T: FromStr>(self, name: &str, default: T) -> T {
         let read = |state: &State| state.values.get(name).and_then(|value| value.parse().ok());
         self.0.with(read).unwrap_or(default)
+    }
+
+    /// The value called `name`, empty if it is absent.
+    #[inline(never)]
+    pub fn word(self, name: &str) -> String {
+        self.0.with(|state| state.values.get(name).cloned().unwrap_or_default())
+    }
+
+    /// Follows every value from here on.
+    pub fn track(self) {
+        self.0.track();
+    }
+
+    /// Sets the value called `name`; who follows is not told.
+    pub fn set_quietly(self, name: &str, value: &str) {
+        self.0.update_untracked(|state| state.values.set(name, value.into()));
     }
 
     /// Sets the value called `name`; the `default` is left out of the address.

@@ -21,6 +21,7 @@ use super::lane::Lane;
 use super::named::Named;
 use super::number;
 use crate::protocol::{Failure, TestClaim};
+use crate::widget::Host;
 
 /// Seconds of samples behind each figure.
 const SECONDS: f64 = 0.3;
@@ -37,12 +38,37 @@ type Findings = Named<Finding>;
 /// The view.
 #[component]
 pub fn Claims() -> impl IntoView {
+    view! {
+        <h2>"Claims"</h2>
+        <ClaimList />
+    }
+}
+
+/// The claims, and what can be done about them.
+#[component]
+pub fn ClaimList() -> impl IntoView {
     let address = Address::use_it();
     let tests = Tests::new();
     let cache = address.text("cache", "");
+    // A widget may show some of them.
+    let some = address.text("claims", "");
+    let host = use_context::<Host>();
     let findings = move || tests.findings(cache_bytes(&cache.get()));
+    if let Some(host) = host {
+        host.follow(tests.job);
+        let tell = move || host.tell("result", &listed(&findings(), &some.get()));
+        Effect::new(tell);
+        host.on_run(move || {
+            tests.all();
+            // Whoever asked hears something, too, where nothing is to be measured.
+            if !tests.job.running_now() {
+                untrack(tell);
+            }
+        });
+    }
+    let shown =
+        move || Shown { some: some.get(), running: tests.job.running(), trains: host.is_none() };
     view! {
-        <h2>"Claims"</h2>
         <p class="lead">
             "What the note claims, and what comes of it when it is counted or measured on this \
              device. " {move || meaning(&findings())}
@@ -55,12 +81,13 @@ pub fn Claims() -> impl IntoView {
             <button type="button" id="test-all" disabled=move || tests.job.running()
                 on:click=move |_| tests.all()>"Measure all that need no download"</button>
             <button type="button" on:click=move |_| {
-                let all: Vec<Finding> = untrack(findings).iter().map(|(_, one)| one.clone()).collect();
+                let all = untrack(|| listed(&findings(), &some.get()));
                 download::save_text("lnsp-claims.json", "application/json", &download::json(&all));
             }>"Save JSON"</button>
             <JobBar job=tests.job />
         </div>
-        <form class="controls" on:submit=|event| event.prevent_default()>
+        <form class="controls" hidden=move || !is_listed("l3-cache", &some.get())
+            on:submit=|event| event.prevent_default()>
             <label>"Last cache of your processor, MB "
                 <input type="number" id="cache" min="0" step="any" prop:value=cache
                     on:change=move |event| address.set("cache", &event_target_value(&event), "") />
@@ -68,9 +95,29 @@ pub fn Claims() -> impl IntoView {
         </form>
         <div on:click=move |event| tests.click(&event)>
             <Markup class="claims" label="Claims of the note"
-                html=move || html(&findings(), tests.job.running()) />
+                html=move || html(&findings(), &shown()) />
         </div>
     }
+}
+
+/// How the list is shown.
+struct Shown {
+    /// Beginnings of the claims' names, all if empty.
+    some: String,
+    running: bool,
+    /// Whether those can be tested that need the bundled vectors.
+    trains: bool,
+}
+
+/// Whether `some` (beginnings of names, separated by commas) names the claim; all if empty.
+fn is_listed(id: &str, some: &str) -> bool {
+    some.is_empty() || some.split(',').any(|start| id.starts_with(start.trim()))
+}
+
+/// What was found of the claims that `some` names.
+fn listed(findings: &Findings, some: &str) -> Vec<Finding> {
+    let listed = findings.iter().filter(|(id, _)| is_listed(id, some));
+    listed.map(|(_, one)| one.clone()).collect()
 }
 
 /// Bytes of the megabytes that the visitor wrote.
@@ -119,7 +166,9 @@ impl Tests {
     }
 
     fn all(self) {
-        self.test(CLAIMS.iter().filter(|claim| method(claim) == Method::Measure).collect());
+        let some = untrack(|| self.address.word("claims"));
+        let wanted = |c: &&Claim| method(c) == Method::Measure && is_listed(c.id, &some);
+        self.test(CLAIMS.iter().filter(wanted).collect());
     }
 
     fn question(self, claim: &Claim) -> TestClaim {
@@ -139,7 +188,10 @@ impl Tests {
 
     /// One claim after the other, until one is stopped.
     fn test(self, mut claims: VecDeque<&'static Claim>) {
-        let Some(claim) = claims.pop_front() else { return };
+        // A widget's element may go while a claim is measured.
+        let Some(claim) = claims.pop_front().filter(|_| !self.measured.is_disposed()) else {
+            return;
+        };
         self.job.run(self.question(claim), move |outcome| {
             let stopped = matches!(outcome, Err(Failure::Cancelled));
             if let Ok(finding) = outcome {
@@ -194,13 +246,17 @@ fn meaning(findings: &Findings) -> String {
     )
 }
 
-fn html(findings: &Findings, running: bool) -> String {
+fn html(findings: &Findings, shown: &Shown) -> String {
     let mut out = String::new();
     for (title, prefixes) in GROUPS {
-        out += &format!("<h3>{title}</h3>");
-        let of_group = |claim: &&Claim| prefixes.iter().any(|prefix| claim.id.starts_with(prefix));
-        for claim in CLAIMS.iter().filter(of_group) {
-            out += &item(claim, findings.get(claim.id), running);
+        let of_group = |claim: &&Claim| {
+            prefixes.iter().any(|p| claim.id.starts_with(p)) && is_listed(claim.id, &shown.some)
+        };
+        for (i, claim) in CLAIMS.iter().filter(of_group).enumerate() {
+            if i == 0 {
+                out += &format!("<h3>{title}</h3>");
+            }
+            out += &item(claim, findings.get(claim.id), shown);
         }
     }
     out
@@ -251,7 +307,7 @@ fn title(claim: &Claim) -> String {
     }
 }
 
-fn item(claim: &Claim, finding: Option<&Finding>, running: bool) -> String {
+fn item(claim: &Claim, finding: Option<&Finding>, shown: &Shown) -> String {
     let title = escape(&title(claim));
     let mut facts = vec![format!("The note: “{}”", claim.statement)];
     if !matches!(claim.place, Place::Arithmetic | Place::Unstated) {
@@ -269,10 +325,10 @@ fn item(claim: &Claim, finding: Option<&Finding>, running: bool) -> String {
         Some(finding) => out += &result(finding),
         None => out += "<p class=\"verdict open\">not measured yet</p>",
     }
-    let disabled = if running { " disabled" } else { "" };
+    let disabled = if shown.running { " disabled" } else { "" };
     let label = match method(claim) {
         Method::Measure => "Measure here".to_string(),
-        Method::Train => format!("Train here (fetches {VECTORS_MB})"),
+        Method::Train if shown.trains => format!("Train here (fetches {VECTORS_MB})"),
         _ => return out + "</article>",
     };
     out + &format!(
@@ -357,6 +413,13 @@ mod tests {
     #[test]
     fn commands_stand_out() {
         assert_eq!(with_code("a<b, see `lnsp note`."), "a&lt;b, see <code>lnsp note</code>.");
+    }
+
+    #[test]
+    fn a_widget_lists_claims_by_the_beginnings_of_their_names() {
+        let listed = |some: &str| CLAIMS.iter().filter(|c| is_listed(c.id, some)).count();
+        assert_eq!((listed(""), listed("none-such")), (CLAIMS.len(), 0));
+        assert_eq!(listed("gpt, l3-cache"), 2);
     }
 
     #[test]

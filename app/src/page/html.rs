@@ -6,6 +6,19 @@
 use leptos::html::Div;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The document, or the shadow root of a widget.
+    type Root;
+
+    #[wasm_bindgen(method, getter, js_name = activeElement)]
+    fn active_element(this: &Root) -> Option<web_sys::Element>;
+
+    #[wasm_bindgen(method, catch, js_name = getElementById)]
+    fn element(this: &Root, id: &str) -> Result<Option<web_sys::Element>, JsValue>;
+}
 
 /// A frame with markup of our own. When the markup changes, the focus stays where it was.
 #[component]
@@ -21,10 +34,11 @@ pub fn Markup(
     Effect::new(move || {
         let html = html();
         let Some(frame) = frame.get() else { return };
-        let focused = document().active_element().map(|element| element.id());
+        let root: Root = frame.get_root_node().unchecked_into();
+        let focused = root.active_element().map(|element| element.id());
         frame.set_inner_html(&html);
         let again = focused.filter(|id| !id.is_empty());
-        let again = again.and_then(|id| document().get_element_by_id(&id));
+        let again = again.and_then(|id| root.element(&id).ok().flatten());
         if let Some(Ok(element)) = again.map(|e| e.dyn_into::<web_sys::HtmlElement>()) {
             let _ = element.focus();
         }

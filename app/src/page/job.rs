@@ -19,12 +19,15 @@ pub struct Job {
 impl Job {
     /// No work yet.
     pub fn new(lane: Lane) -> Self {
-        Self {
+        let job = Self {
             lane,
             current: RwSignal::new(None),
             progress: RwSignal::default(),
             failure: RwSignal::new(None),
-        }
+        };
+        // Nobody waits for the answer once the view is gone.
+        on_cleanup(move || job.cancel());
+        job
     }
 
     /// Whether work is going on.
@@ -32,9 +35,15 @@ impl Job {
         self.current.get().is_some()
     }
 
-    /// As [`Self::running`], asked once: nothing follows when it changes.
+    /// As [`Self::running`], asked once: nothing follows when it changes. A view that is gone can
+    /// start nothing more: it counts as at work.
     pub fn running_now(self) -> bool {
-        self.current.get_untracked().is_some()
+        self.current.try_get_untracked().is_none_or(|current| current.is_some())
+    }
+
+    /// How far the work is.
+    pub fn progress(self) -> Progress {
+        self.progress.get()
     }
 
     /// Why the last work ended without an answer.
@@ -109,7 +118,7 @@ impl Job {
 
     /// Stops the work.
     pub fn cancel(self) {
-        if let Some((lane, id)) = self.current.get_untracked() {
+        if let Some((lane, id)) = self.current.try_get_untracked().flatten() {
             lane.cancel(id);
         }
     }

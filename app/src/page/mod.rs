@@ -4,6 +4,7 @@ pub mod address;
 pub mod choice;
 pub mod claims;
 pub mod download;
+mod embed;
 mod hooks;
 pub mod html;
 pub mod job;
@@ -25,7 +26,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 /// From now on a panic is told to the browser's console.
-fn say_panics() {
+pub(crate) fn say_panics() {
     std::panic::set_hook(Box::new(|info| {
         web_sys::console::error_1(&info.to_string().into());
     }));

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::address::Address;
 use super::choice::Choice;
+use super::embed::EmbedThis;
 use super::part::{Part, When};
 use super::sizes::Sizes;
 use super::tabs::Tab;
@@ -42,6 +43,7 @@ pub fn Shell() -> impl IntoView {
             <DeviceLine news />
             <p class="notice" role="status">{move || news.notice.get()}</p>
             {Tab::ALL.map(|one| view! { <View tab=one /> })}
+            <EmbedThis />
         </main>
         <footer>
             <p>

@@ -14,14 +14,21 @@ use web_sys::{ErrorEvent, MessageEvent, Worker};
 use super::lane::Lane;
 use crate::protocol::{ASK, CANCEL, DeviceInfo, Failure, Kind};
 
-/// Where trunk puts the workers, relative to the page.
+/// The program of each worker.
 const LANES: [(Lane, &str); 5] = [
-    (Lane::MEASURE, "./worker_loader.js"),
-    (Lane::WORK, "./worker_loader.js"),
-    (Lane::TRAIN, "./trainer_loader.js"),
-    (Lane::CLAIMS, "./trainer_loader.js"),
-    (Lane::TEXT, "./tokenizer_loader.js"),
+    (Lane::MEASURE, "worker"),
+    (Lane::WORK, "worker"),
+    (Lane::TRAIN, "trainer"),
+    (Lane::CLAIMS, "trainer"),
+    (Lane::TEXT, "tokenizer"),
 ];
+
+#[wasm_bindgen]
+extern "C" {
+    /// Starts a worker; stands in the document (www/index.html), or in the widget's loader.
+    #[wasm_bindgen(js_name = lnspWorker, catch)]
+    fn start_worker(program: &str, lane: &str) -> Result<Worker, JsValue>;
+}
 /// Milliseconds after which a worker that does not stop when asked is ended.
 const PATIENCE: i32 = 1500;
 
@@ -37,10 +44,9 @@ pub struct News {
 /// Puts the keeper on the window.
 pub fn keep() -> News {
     let news = News { notice: RwSignal::new(None), device: RwSignal::new(None) };
-    let wires: Rc<[(Lane, Rc<Wire>); 5]> =
-        Rc::new(LANES.map(|(lane, program)| {
-            (lane, Rc::new(Wire { program, news, state: RefCell::default() }))
-        }));
+    let wires: Rc<[(Lane, Rc<Wire>); 5]> = Rc::new(LANES.map(|(lane, program)| {
+        (lane, Rc::new(Wire { lane, program, news, state: RefCell::default() }))
+    }));
     let named = move |name: &str| {
         let found = wires.iter().find(|(lane, _)| lane.name() == name);
         found.unwrap_or(&wires[0]).1.clone()
@@ -93,6 +99,7 @@ impl Asked {
 }
 
 struct Wire {
+    lane: Lane,
     program: &'static str,
     news: News,
     state: RefCell<State>,
@@ -159,7 +166,7 @@ impl Wire {
         if self.state.borrow().worker.is_some() {
             return;
         }
-        let worker = match Worker::new(self.program) {
+        let worker = match start_worker(self.program, self.lane.name()) {
             Ok(worker) => worker,
             Err(error) => {
                 let said = String::from(js_sys::Object::from(error).to_string());

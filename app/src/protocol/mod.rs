@@ -27,8 +27,8 @@ pub use training::{
     ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
 };
 pub use trial::{
-    CompareBaselines, CompareCodes, Compared, DropVectors, Dropped, Examples, LoadExamples,
-    MOST_COMPARED, PutStudent, TRAINED_HERE, TakeVectors, Topic, VectorSet,
+    CompareAll, CompareBaselines, CompareCodes, Compared, DropVectors, Dropped, Examples,
+    LoadExamples, MOST_COMPARED, PutStudent, TRAINED_HERE, TakeVectors, Topic, VectorSet,
 };
 
 use js_sys::{Object, Reflect};
@@ -87,6 +87,7 @@ questions! {
     PutStudent -> ();
     CompareCodes -> Compared;
     CompareBaselines -> Compared;
+    CompareAll -> Compared;
     PlanTeacher -> TeacherPlan;
     LoadTeacher -> TeacherInfo;
     ForgetTeacher -> ();
@@ -125,6 +126,21 @@ requests! {
     CompareCodes,
     /// The same with the baselines.
     CompareBaselines,
+    /// For tests: gives the device up, as a driver reset would.
+    DestroyDevice,
+    /// For tests: a bug in the worker.
+    Trap,
+}
+
+requests! {
+    /// What the worker of the widget's comparisons is asked.
+    ComparerRequest:
+    /// The bundled sentences.
+    LoadExamples,
+    /// Compares students on a set of vectors.
+    CompareCodes,
+    /// Students and baselines at once.
+    CompareAll,
     /// For tests: gives the device up, as a driver reset would.
     DestroyDevice,
     /// For tests: a bug in the worker.

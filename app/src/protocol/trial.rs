@@ -72,13 +72,20 @@ pub struct CompareCodes {
     pub set: VectorSet,
     /// Which of them are looked at one by one.
     pub shown: Vec<usize>,
-    /// Students by name, [`TRAINED_HERE`] among them.
+    /// Students by name, [`TRAINED_HERE`] among them, or by their files' addresses.
     pub students: Vec<String>,
 }
 
 /// The last comparison once more, with the baselines beside the students.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CompareBaselines;
+
+/// Students and baselines in one answer, for a worker that several ask.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CompareAll {
+    /// What to compare.
+    pub codes: CompareCodes,
+}
 
 /// Name of the student that was trained in this tab.
 pub const TRAINED_HERE: &str = "trained-here";

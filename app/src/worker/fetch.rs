@@ -84,6 +84,12 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The address under which the cache keeps `key`: one that needs no page, since a widget's worker has
+/// none to count from.
+fn place(key: &str) -> String {
+    format!("https://lnsp.invalid/{}", key.trim_start_matches("./"))
+}
+
 /// The cache; none where the page is not in a secure context or storage is switched off.
 async fn cache() -> Option<Cache> {
     let caches = post::scope().caches().ok().filter(|caches| !caches.is_undefined())?;
@@ -91,7 +97,7 @@ async fn cache() -> Option<Cache> {
 }
 
 async fn entry(key: &str) -> Option<Response> {
-    let found = JsFuture::from(cache().await?.match_with_str(key)).await.ok()?;
+    let found = JsFuture::from(cache().await?.match_with_str(&place(key))).await.ok()?;
     found.dyn_into().ok()
 }
 
@@ -114,7 +120,7 @@ pub(crate) async fn keep(key: &str, bytes: &[u8]) -> bool {
     if response.headers().set("content-length", &bytes.len().to_string()).is_err() {
         return false;
     }
-    JsFuture::from(cache.put_with_str(key, &response)).await.is_ok()
+    JsFuture::from(cache.put_with_str(&place(key), &response)).await.is_ok()
 }
 
 /// Drops everything that is kept.

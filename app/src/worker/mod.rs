@@ -3,6 +3,7 @@
 //! trains and holds the teacher; it is bigger and fetched when asked for.
 
 mod claim;
+mod comparer;
 mod core;
 mod device;
 pub(crate) mod fetch;
@@ -57,6 +58,11 @@ trait Program: Default + 'static {
 /// Starts the worker with the core; called once, by its program.
 pub fn start_core() {
     start::<Core>();
+}
+
+/// Starts the worker of the widget's comparisons; called once, by its program.
+pub fn start_comparer() {
+    start::<comparer::Comparer>();
 }
 
 /// Starts the trainer; called once, by its program.

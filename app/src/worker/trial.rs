@@ -7,6 +7,7 @@ use lnsp::arch::{Precision, TEACHER_WIDTH};
 use lnsp::codes::{Code, Fitted, Storage, TRANSFORM_BYTES};
 use lnsp::device::Device;
 use lnsp::experiment::{Kept, Kind, Reference, StudentCode};
+use lnsp::format::safetensors::halves;
 use lnsp::format::{ReadOptions, open_bytes};
 use lnsp::source::{BadRows, VectorSource, read_to_matrix};
 use lnsp::student::{Student, StudentFile};
@@ -83,7 +84,7 @@ impl TrialRoom {
             let text = fetch("./examples/examples.txt", "the examples", None, task).await?;
             let name = "./examples/examples.safetensors";
             let bytes = fetch(name, "the examples' vectors", None, task).await?;
-            let vectors = read(name, &bytes)?.0;
+            let vectors = halves(name, &bytes, "vectors")?;
             let examples = topics(&String::from_utf8_lossy(&text));
             let sentences: usize = examples.topics.iter().map(|t| t.sentences.len()).sum();
             if sentences != vectors.rows() {
@@ -125,7 +126,11 @@ impl TrialRoom {
                     "none was trained here yet: train one, or leave it out",
                 ));
             }
-            let address = format!("./students/{name}.safetensors");
+            // A name of ours, or an address.
+            let address = match name.contains('/') {
+                true => name.to_string(),
+                false => format!("./students/{name}.safetensors"),
+            };
             let bytes = fetch(&address, "the student", None, task).await?;
             self.students.insert(name.into(), StudentFile::from_bytes(&address, &bytes)?);
         }
@@ -227,23 +232,23 @@ pub(super) async fn compare(core: &mut Core, question: CompareCodes, task: &Task
     let mut students = Vec::new();
     for name in &question.students {
         let student = core.trial.student(name, &device, generation, task).await?;
-        task.progress(None, &format!("{name} on {} vectors", reference.vectors().rows()));
+        // Of an address its file's name.
+        let file = name.rsplit('/').next().unwrap_or(name);
+        let shown = file.strip_suffix(".safetensors").unwrap_or(file);
+        task.progress(None, &format!("{shown} on {} vectors", reference.vectors().rows()));
         let mut storages = vec![("f32 latents", Storage::F32)];
         match core.trial.fitted(task).await?.student(name) {
             Some(int8) => storages.push(("int8 latents", int8)),
-            // What was trained here has no ranges of its own yet; the vectors at hand give them.
-            None if name == TRAINED_HERE => {
+            // A student that did not ship has no ranges of its own; the vectors at hand give them.
+            None if name == TRAINED_HERE || shown != name => {
                 let latents = student.encode(reference.vectors()).await?;
                 storages.push(("int8 latents", Storage::int8(&latents)?));
-                notes.push(
-                    "The int8 ranges of the student trained here come from the vectors compared."
-                        .into(),
-                );
+                notes.push(format!("The int8 ranges of {shown} come from the vectors compared."));
             }
             None => {}
         }
         for (what, storage) in storages {
-            let code = StudentCode::latents(&format!("{name}, {what}"), student.clone(), storage);
+            let code = StudentCode::latents(&format!("{shown}, {what}"), student.clone(), storage);
             students.push(reference.kept(Kind::Student, &code.encode(reference.vectors()).await?)?);
             task.check().await?;
         }

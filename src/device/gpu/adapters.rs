@@ -135,10 +135,10 @@ pub(crate) fn pick(adapters: &[AdapterDescription], wanted: Option<&str>) -> Res
             Ok(0)
         };
     };
-    let lower = wanted.to_lowercase();
+    let lower = wanted.to_ascii_lowercase();
     let index = match wanted.parse::<usize>() {
         Ok(index) => (index < adapters.len()).then_some(index),
-        Err(_) => adapters.iter().position(|a| a.name.to_lowercase().contains(&lower)),
+        Err(_) => adapters.iter().position(|a| a.name.to_ascii_lowercase().contains(&lower)),
     };
     match index {
         Some(index) => Ok(index),

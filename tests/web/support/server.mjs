@@ -45,9 +45,10 @@ async function locate(mounts, path) {
 /**
  * Serves folders: `mounts` maps a path prefix, with a slash at its end, to a folder. `isolated`
  * sends the headers with which a browser gives a page its precise clock; the page needs none.
+ * `headers(path)` are further headers; `own(path, response)` answers by itself where it gives true.
  * Answers `{ origin, requests, close }`; `requests` grows by one path a request.
  */
-export async function serve(mounts, { port = 0, tries = 1, isolated = false } = {}) {
+export async function serve(mounts, { port = 0, tries = 1, isolated = false, headers, own } = {}) {
   // The longest prefix first: a folder inside another wins.
   const sorted = Object.entries(mounts).sort((a, b) => b[0].length - a[0].length);
   const requests = [];
@@ -60,6 +61,8 @@ export async function serve(mounts, { port = 0, tries = 1, isolated = false } = 
       return;
     }
     requests.push(path);
+    for (const [name, value] of Object.entries(headers?.(path) ?? {})) response.setHeader(name, value);
+    if (own?.(path, response)) return;
     const found = await locate(sorted, path);
     if (!found || !['GET', 'HEAD'].includes(request.method)) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');

@@ -57,6 +57,10 @@ impl Bench {
         }
     }
 
+    pub(super) fn job(self) -> Job {
+        self.job
+    }
+
     pub(super) fn results(self) -> Results {
         self.results.get()
     }
@@ -71,7 +75,8 @@ impl Bench {
         self.measure(settings.all().into_iter().skip(index).take(1).collect(), settings);
     }
 
-    fn measure_all(self) {
+    /// Measures every row.
+    pub(super) fn measure_all(self) {
         let settings = untrack(|| Settings::read(self.address));
         self.measure(settings.all().into(), settings);
     }

@@ -28,13 +28,24 @@ const VARIANTS: [(&str, &str); 2] = [("plain", "plain layers"), ("sn727", "sn727
 pub fn Sizes() -> impl IntoView {
     let address = Address::use_it();
     let settings = move || Settings::read(address);
-    let inferred = move || settings().variant == Variant::Sn727;
     view! {
         <h2>"Sizes"</h2>
         <p class="lead">
             "What the note says each student weighs, and what it weighs when its layers are counted. "
             {move || meaning(&settings().rows())}
         </p>
+        <SizePaper />
+        <Part name="sizes" title="Your own size, measurements and charts" when=When::Seen />
+    }
+}
+
+/// The table on paper, and what it is computed for.
+#[component]
+pub fn SizePaper() -> impl IntoView {
+    let address = Address::use_it();
+    let settings = move || Settings::read(address);
+    let inferred = move || settings().variant == Variant::Sn727;
+    view! {
         <form class="controls" on:submit=|event| event.prevent_default()>
             <Choice label="Weights in" name="dtype" options=&DTYPES />
             <Choice label="Graph of family B" name="variant" options=&VARIANTS />
@@ -50,7 +61,6 @@ pub fn Sizes() -> impl IntoView {
             "MB are 10⁶ bytes. Training memory is what the tensors of a step take, in f32; a figure \
              of the note within 5 % counts as right."
         </p>
-        <Part name="sizes" title="Your own size, measurements and charts" when=When::Seen />
     }
 }
 

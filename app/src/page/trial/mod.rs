@@ -1,5 +1,6 @@
 //! Try: sentences or vectors before and after compression, code beside code.
 
+pub(crate) mod glance;
 mod picture;
 mod result;
 mod source;
@@ -8,8 +9,12 @@ mod teacher;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use self::result::{Outcome, Results};
+pub(crate) use self::glance::neighbours;
+pub(crate) use self::result::Outcome;
+use self::result::Results;
+pub(crate) use self::source::rows_of;
 use self::source::{Chosen, Source, SourceForm};
+pub(crate) use self::teacher::embed;
 use super::address::Address;
 use super::job::{Job, JobBar};
 use super::lane::Lane;
@@ -72,7 +77,7 @@ pub fn Try() -> impl IntoView {
             }
         }
         VectorSet::Typed => spawn_local(async move {
-            if let Some(chosen) = teacher::embed(job, source, &device.get_untracked()).await {
+            if let Some(chosen) = teacher::typed(job, source, &device.get_untracked()).await {
                 compare(chosen);
             }
         }),

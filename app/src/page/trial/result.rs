@@ -12,7 +12,8 @@ use crate::protocol::Compared;
 
 /// A comparison and what its vectors stand for.
 #[derive(Clone, PartialEq)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
+    /// The codes.
     pub compared: Compared,
     /// Empty for a file: its rows are counted.
     pub texts: Vec<String>,
@@ -21,6 +22,11 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// The shown sentences.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        self.sides().shown.iter().map(|row| self.text(*row)).collect()
+    }
+
     fn text(&self, row: usize) -> String {
         self.texts.get(row).cloned().unwrap_or_else(|| format!("vector {}", row + 1))
     }
@@ -31,7 +37,7 @@ impl Outcome {
 }
 
 /// Codes whose pictures and neighbours are shown before the visitor chooses.
-const PICKED: [&str; 5] = [
+pub(super) const PICKED: [&str; 5] = [
     "teacher",
     "default-256, int8 latents",
     "PCA-192, uncentred, int8",
@@ -74,10 +80,7 @@ pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
         })
     };
     let sentences = move || -> Vec<String> {
-        outcome.with(|outcome| {
-            let Some(outcome) = outcome else { return Vec::new() };
-            outcome.sides().shown.iter().map(|row| outcome.text(*row)).collect::<Vec<_>>()
-        })
+        outcome.with(|outcome| outcome.as_ref().map(Outcome::sentences).unwrap_or_default())
     };
     let pick = move |name: String| {
         let (label, now) = (name.clone(), name.clone());
@@ -145,7 +148,7 @@ pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
 }
 
 /// What the picture means, in a few sentences.
-fn meaning(outcome: &Outcome) -> String {
+pub(crate) fn meaning(outcome: &Outcome) -> String {
     let sides = outcome.sides();
     let student = sides.codes.iter().filter(|c| c.kind == Kind::Student);
     let smallest = student.min_by_key(|code| code.bytes_per_vector);
@@ -160,7 +163,7 @@ fn meaning(outcome: &Outcome) -> String {
     lines.iter().map(|line| format!("<p>{line}</p>")).collect()
 }
 
-fn table(outcome: &Outcome, (price, vectors): (f64, f64)) -> Table {
+pub(super) fn table(outcome: &Outcome, (price, vectors): (f64, f64)) -> Table {
     let sides = outcome.sides();
     let whole = sides.codes.first().map_or(0, |code| code.bytes_per_vector);
     let cost = |bytes| monthly_price(bytes, vectors, price);
@@ -200,7 +203,7 @@ fn table(outcome: &Outcome, (price, vectors): (f64, f64)) -> Table {
     }
 }
 
-fn pictures(outcome: &Outcome, codes: &[Kept]) -> String {
+pub(super) fn pictures(outcome: &Outcome, codes: &[Kept]) -> String {
     let sides = outcome.sides();
     let Some(teacher) = sides.codes.first() else { return String::new() };
     let n = sides.shown.len();
@@ -225,7 +228,7 @@ fn numbers(outcome: &Outcome, codes: &[Kept]) -> String {
     out
 }
 
-fn neighbours(outcome: &Outcome, codes: &[Kept], chosen: usize) -> String {
+pub(super) fn neighbours(outcome: &Outcome, codes: &[Kept], chosen: usize) -> String {
     let sides = outcome.sides();
     let chosen = if chosen < sides.shown.len() { chosen } else { 0 };
     let mut out = String::from("<table class=\"near\"><thead><tr><th scope=\"col\">Place</th>");
@@ -262,7 +265,7 @@ fn neighbours(outcome: &Outcome, codes: &[Kept], chosen: usize) -> String {
     out + "</tr></tbody></table>"
 }
 
-fn notes(outcome: &Outcome) -> String {
+pub(super) fn notes(outcome: &Outcome) -> String {
     let compared = &outcome.compared;
     let mut notes = vec![format!(
         "Students ran on {}. Baselines were fitted on {}. Of codes that lose something, the \

@@ -79,17 +79,7 @@ impl Source {
 
     pub fn chosen_examples(self) -> Chosen {
         let names = self.topics.get_untracked();
-        let wanted = |i: usize| names.split(',').any(|name| name.parse() == Ok(i));
-        let (mut shown, mut first) = (Vec::new(), 0);
-        self.examples.with_untracked(|examples| {
-            for (i, topic) in examples.topics.iter().enumerate() {
-                if wanted(i) {
-                    shown.extend(first..first + topic.sentences.len().min(OF_A_TOPIC));
-                }
-                first += topic.sentences.len();
-            }
-        });
-        shown.truncate(MOST_SHOWN);
+        let shown = self.examples.with_untracked(|all| rows_of(all, &names, MOST_SHOWN));
         Chosen { set: VectorSet::Examples, shown, texts: self.bundled(), buffers: Vec::new() }
     }
 
@@ -138,6 +128,20 @@ impl Source {
             self.kind.set(VectorSet::Dropped);
         }
     }
+}
+
+/// Rows of the first sentences of the topics that `names` counts (`0,2`), at most so many.
+pub(crate) fn rows_of(examples: &Examples, names: &str, most: usize) -> Vec<usize> {
+    let wanted = |i: usize| names.split(',').any(|name| name.parse() == Ok(i));
+    let (mut rows, mut first) = (Vec::new(), 0);
+    for (i, topic) in examples.topics.iter().enumerate() {
+        if wanted(i) {
+            rows.extend(first..first + topic.sentences.len().min(OF_A_TOPIC));
+        }
+        first += topic.sentences.len();
+    }
+    rows.truncate(most);
+    rows
 }
 
 /// The choice of vectors.
@@ -214,5 +218,19 @@ pub(super) fn SourceForm(source: Source, job: Job) -> impl IntoView {
             </div>
             <p class="wrong" role="alert">{move || source.refused.get()}</p>
         </fieldset>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Topic;
+
+    #[test]
+    fn rows_count_over_all_topics() {
+        let topic = |n: usize| Topic { name: String::new(), sentences: vec![String::new(); n] };
+        let examples = Examples { topics: vec![topic(8), topic(2), topic(9)] };
+        assert_eq!(rows_of(&examples, "1,2", 24), [8, 9, 10, 11, 12, 13, 14, 15]);
+        assert_eq!(rows_of(&examples, "0,x,7", 4), [0, 1, 2, 3]);
     }
 }

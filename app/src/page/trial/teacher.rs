@@ -1,5 +1,6 @@
 //! The teacher, for sentences of the visitor's own: what loading it fetches is said before.
 
+use js_sys::ArrayBuffer;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use lnsp::Precision;
@@ -9,8 +10,8 @@ use super::super::job::Job;
 use super::super::lane::Lane;
 use super::source::{Chosen, Source};
 use crate::protocol::{
-    EmbedTokens, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherPlan, TeacherSource, Tokenize,
-    VectorSet,
+    EmbedTokens, Failure, ForgetTeacher, LoadTeacher, PlanTeacher, TeacherPlan, TeacherSource,
+    Tokenize, VectorSet,
 };
 
 /// What loading the teacher would fetch, and a way to clear what is kept.
@@ -72,17 +73,29 @@ fn line(plan: Option<&TeacherPlan>) -> String {
     }
 }
 
-/// The vectors of the typed sentences; none if something failed, which the job shows.
-pub(super) async fn embed(job: Job, source: Source, device: &str) -> Option<Chosen> {
-    let texts = source.sentences();
+/// The vectors of `texts`, for which the teacher is loaded.
+///
+/// # Errors
+/// What failed; the job shows it, too.
+pub(crate) async fn embed(
+    job: Job,
+    texts: &[String],
+    device: &str,
+) -> Result<Vec<ArrayBuffer>, Failure> {
     let load = LoadTeacher { address: None, precision: Precision::Int8 };
-    job.ask(Lane::TRAIN, load, &[]).await.ok()?;
-    source.loads.update(|n| *n += 1);
-    let question = Tokenize { address: None, texts: texts.clone() };
-    let tokens = job.ask(Lane::TEXT, question, &[]).await.ok()?;
+    job.ask(Lane::TRAIN, load, &[]).await?;
+    let question = Tokenize { address: None, texts: texts.to_vec() };
+    let tokens = job.ask(Lane::TEXT, question, &[]).await?;
     let question = EmbedTokens { device: device.into() };
-    let vectors = job.ask(Lane::TRAIN, question, &tokens.buffers).await.ok()?;
+    Ok(job.ask(Lane::TRAIN, question, &tokens.buffers).await?.buffers)
+}
+
+/// The vectors of the typed sentences; none if something failed, which the job shows.
+pub(super) async fn typed(job: Job, source: Source, device: &str) -> Option<Chosen> {
+    let texts = source.sentences();
+    let buffers = embed(job, &texts, device).await.ok()?;
+    source.loads.update(|n| *n += 1);
     let shown = (0..texts.len()).collect();
     let texts = texts.into_iter().chain(source.bundled()).collect();
-    Some(Chosen { set: VectorSet::Typed, shown, texts, buffers: vectors.buffers })
+    Some(Chosen { set: VectorSet::Typed, shown, texts, buffers })
 }
