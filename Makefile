@@ -13,7 +13,8 @@ help:
 	@echo "make test-web         the page in Chromium alone (ARGS=... for node --test)"
 	@echo "make test-elsewhere   exported students in ONNX Runtime, sentence-transformers, Node and Rust"
 	@echo "make lint             formatting, clippy natively and for the browser"
-	@echo "make bench-peers      our speed beside PyTorch and ONNX Runtime on this machine"
+	@echo "make bench-peers      our speed beside PyTorch and ONNX Runtime on this machine; with"
+	@echo "                      ARGS=codes our codes of a vector beside those of faiss"
 	@echo "make bench-peers-web  our speed beside onnxruntime-web in one Chromium"
 
 demo:

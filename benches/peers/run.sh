@@ -6,21 +6,32 @@
 #
 # run.sh teacher ARGUMENTS measures the teacher instead, see teacher.py; its weights are those in
 # LNSP_TEACHER_DIR, or what scripts/fetch-teacher.sh fetches.
+#
+# run.sh codes ARGUMENTS measures the codes of students beside those of faiss instead, see codes.py;
+# its packages are small, and no others are installed for it.
 set -eu
 cd "$(dirname "$0")/../.."
 sh scripts/setup-rust.sh
 . scripts/common.sh
 
+if [ "${1:-}" = codes ]; then
+    venv=benches/peers/.venv-codes
+    requirements=benches/peers/requirements-codes.txt
+    packages=faiss
+else
+    venv=benches/peers/.venv
+    requirements=benches/peers/requirements.txt
+    packages="PyTorch and ONNX Runtime"
+fi
 python=${LNSP_PEERS_PYTHON:-}
 if [ -z "$python" ]; then
-    venv=benches/peers/.venv
     python=$venv/bin/python
-    if ! cmp -s benches/peers/requirements.txt "$venv/installed.txt"; then
+    if ! cmp -s "$requirements" "$venv/installed.txt"; then
         has python3 || fail "python3 is missing; install it with its venv module"
-        say "making $venv with PyTorch and ONNX Runtime"
+        say "making $venv with $packages"
         python3 -m venv "$venv" || fail "no venv module; on Debian: apt-get install python3-venv"
-        "$python" -m pip install -q -r benches/peers/requirements.txt
-        cp benches/peers/requirements.txt "$venv/installed.txt"
+        "$python" -m pip install -q -r "$requirements"
+        cp "$requirements" "$venv/installed.txt"
     fi
 fi
 
@@ -34,4 +45,9 @@ if [ "${1:-}" = teacher ]; then
         --reference data/teacher_reference.safetensors "$@"
 fi
 cargo build --release --quiet
+if [ "${1:-}" = codes ]; then
+    shift
+    PYTHONPATH=benches/peers "$python" -m unittest -q codes_test
+    exec "$python" benches/peers/codes.py --lnsp "${CARGO_TARGET_DIR:-target}/release/lnsp" "$@"
+fi
 exec "$python" benches/peers/peers.py --lnsp "${CARGO_TARGET_DIR:-target}/release/lnsp" "$@"
