@@ -1,1 +1,10 @@
-fn main() {}
+//! `lnsp-executor`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lnsp_cluster::process::{ExecutorArgs, executor, run};
+
+fn main() -> ExitCode {
+    lnsp_cluster::shell::exit(run(executor(ExecutorArgs::parse())))
+}

@@ -1,1 +1,10 @@
-fn main() {}
+//! `lnsp-scheduler`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lnsp_cluster::process::{SchedulerArgs, run, scheduler};
+
+fn main() -> ExitCode {
+    lnsp_cluster::shell::exit(run(scheduler(SchedulerArgs::parse())))
+}

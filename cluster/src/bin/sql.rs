@@ -1,1 +1,7 @@
-fn main() {}
+//! `lnsp-sql`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lnsp_cluster::shell::main()
+}
