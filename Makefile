@@ -1,5 +1,5 @@
 # Every target does its own set-up and may be run again. For make 3.81 and later.
-.PHONY: help demo page serve students test test-gpu test-web lint bench-peers bench-peers-web
+.PHONY: help demo page serve students test test-gpu test-web test-cluster lint bench-peers bench-peers-web
 
 help:
 	@echo "make demo             build, run the main job on the bundled vectors (ARGS=... for lnsp demo),"
@@ -7,9 +7,10 @@ help:
 	@echo "make page             build the page into dist/, and print what it sends"
 	@echo "make serve            build the page and serve it (PORT=8080)"
 	@echo "make students         train again the students that the page ships"
-	@echo "make test             every check: lint, all tests, GPU tests on two devices, doc tests, the page"
+	@echo "make test             every check: lint, all tests, GPU tests on two devices, doc tests, the page, SQL"
 	@echo "make test-gpu         the GPU tests on this machine's own device"
 	@echo "make test-web         the page in Chromium alone (ARGS=... for node --test)"
+	@echo "make test-cluster     SQL and a cluster on this machine alone (ARGS=... for the tests)"
 	@echo "make lint             formatting, clippy natively and for the browser"
 	@echo "make bench-peers      our speed beside PyTorch and ONNX Runtime on this machine"
 	@echo "make bench-peers-web  our speed beside onnxruntime-web in one Chromium"
@@ -36,6 +37,9 @@ test-gpu:
 
 test-web:
 	@bash scripts/test.sh web $(ARGS)
+
+test-cluster:
+	@bash scripts/test.sh cluster $(ARGS)
 
 lint:
 	@sh scripts/setup-test.sh

@@ -2,9 +2,11 @@
 # Every check there is, and at the end one line: N passed, N failed. Runs on bash 3.2.
 #
 #   scripts/test.sh            lint, all tests, GPU tests once more on a second device, doc tests,
-#                              the page built, and used in Chromium
+#                              the page built, and used in Chromium, SQL here and on a cluster
 #   scripts/test.sh gpu        only the GPU tests, on the machine's own default device
 #   scripts/test.sh web ARGS   only the page; ARGS go to node --test
+#   scripts/test.sh cluster ARGS   only SQL, here and on a cluster of processes on this machine, with
+#                              100,000 vectors (LNSP_CLUSTER_ROWS for others); ARGS go to the tests
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . scripts/common.sh
@@ -66,12 +68,22 @@ on() {
     fi
 }
 
+# All but the engine of SQL, which has a stage of its own: it takes the longest to compile.
+core="--workspace --exclude lnsp-cluster"
+# shellcheck disable=SC2086 # several words
 if cargo nextest --version >/dev/null 2>&1; then
-    run_tests() { cargo nextest run --workspace --release --no-fail-fast "$@"; }
+    run_tests() { cargo nextest run $core --release --no-fail-fast "$@"; }
+    # One at a time: each starts processes enough.
+    run_cluster_tests() {
+        cargo nextest run -p lnsp-cluster --release --no-fail-fast --test-threads 1 "$@"
+    }
 else
     run_tests() {
         [ $# -gt 0 ] || set -- --tests
-        cargo test --workspace --release --no-fail-fast "$@"
+        cargo test $core --release --no-fail-fast "$@"
+    }
+    run_cluster_tests() {
+        cargo test -p lnsp-cluster --release --no-fail-fast "$@" -- --test-threads 1
     }
 fi
 
@@ -96,7 +108,20 @@ fetch_teacher() {
 # page_tests ARGS... : the built page, used as a visitor would.
 page_tests() { node --test --test-concurrency=1 --test-reporter=spec "$@" tests/web/*.test.mjs; }
 
-if [ "${1:-}" = web ]; then
+# cluster_stages ARGS... : SQL with DataFusion, and a cluster with Ballista.
+cluster_stages() {
+    stage "the command, which SQL is compared with" cargo build --release
+    stage "lint of SQL" cargo clippy -p lnsp-cluster --release --all-targets -- -D warnings
+    stage "the programs of SQL" cargo build -p lnsp-cluster --release
+    stage "SQL here and on a cluster" run_cluster_tests "$@"
+}
+
+if [ "${1:-}" = cluster ]; then
+    shift
+    stage "set-up" sh scripts/setup-test.sh
+    fetch_teacher
+    cluster_stages "$@"
+elif [ "${1:-}" = web ]; then
     shift
     stage "set-up" sh scripts/setup-web.sh test
     stage "the command, which the page is compared with" cargo build --release
@@ -128,9 +153,11 @@ else
     if [ -n "$second" ] && [ "${#gpu_tests[@]}" -gt 0 ]; then
         stage "GPU tests on SwiftShader" on "$second" run_tests "${gpu_tests[@]}"
     fi
-    stage "examples in the documentation" cargo test --workspace --release --doc
+    # shellcheck disable=SC2086 # several words
+    stage "examples in the documentation" cargo test $core --release --doc
     stage "the page" sh scripts/page.sh
     stage "the page in Chromium" page_tests
+    cluster_stages
 fi
 
 echo "$passed passed, $failed failed"

@@ -193,16 +193,23 @@ fn merging_says_what_came_twice_and_what_is_missing() {
     std::fs::write(folder.join("c.jsonl"), altered).unwrap();
     let dry = ["--merge", word(&folder), "--dry-run"];
     let dry = json(&place.args(&place.out, &[&fixed[..], &dry].concat()));
-    assert_eq!((&dry["files"], &dry["runs"], &dry["duplicates"]), (&3.into(), &4.into(), &2.into()));
+    assert_eq!(
+        (&dry["files"], &dry["runs"], &dry["duplicates"]),
+        (&3.into(), &4.into(), &2.into())
+    );
     let named = |key: &str| dry[key].as_array().unwrap().iter().map(text_of).collect::<Vec<_>>();
     assert_eq!(named("missing"), ["seed 2", "seed 5"]);
     assert!([["seed 1"], ["seed 4"]].iter().any(|one| named("differing") == one), "{dry}");
     assert!(!place.out.exists(), "a dry run writes nothing");
     // What is missing is trained; what is of another search is counted.
     let merge = ["--merge", word(&first), word(&second), word(&folder.join("c.jsonl"))];
-    let merged = json(&place.args(&place.out, &[&["--seed", "1..5", "--epochs", "1"], &merge[..]].concat()));
+    let merged =
+        json(&place.args(&place.out, &[&["--seed", "1..5", "--epochs", "1"], &merge[..]].concat()));
     assert_eq!(merged["runs"].as_array().unwrap().len(), 5);
-    assert_eq!((&merged["merged"]["others"], &merged["merged"]["duplicates"]), (&1.into(), &2.into()));
+    assert_eq!(
+        (&merged["merged"]["others"], &merged["merged"]["duplicates"]),
+        (&1.into(), &2.into())
+    );
     let empty = place.at("empty");
     std::fs::create_dir(&empty).unwrap();
     let args = place.args(&place.out, &[&fixed[..], &["--merge", word(&empty)]].concat());

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+pub mod damage;
 pub mod functions;
 pub mod output;
 pub mod process;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use ballista_core::extension::SessionConfigExt;
+use ballista_core::extension::{SessionConfigExt, ballista_scalar_functions};
 use ballista_core::registry::BallistaFunctionRegistry;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use ballista_scheduler::cluster::BallistaCluster;
@@ -153,7 +153,7 @@ pub async fn scheduler(args: SchedulerArgs) -> anyhow::Result<()> {
 /// Ballista's functions and ours.
 fn registry() -> BallistaFunctionRegistry {
     let mut registry = BallistaFunctionRegistry::default();
-    for function in functions::all() {
+    for function in ballista_scalar_functions().into_iter().chain(functions::all()) {
         registry.scalar_functions.insert(function.name().to_owned(), function);
     }
     registry
@@ -161,8 +161,8 @@ fn registry() -> BallistaFunctionRegistry {
 
 /// A port that is free now: the executor opens it itself, and wants to know its number before.
 fn port(host: &str, wanted: u16) -> anyhow::Result<u16> {
-    let listener = Std::bind((host, wanted))
-        .with_context(|| format!("cannot listen on {host}:{wanted}"))?;
+    let listener =
+        Std::bind((host, wanted)).with_context(|| format!("cannot listen on {host}:{wanted}"))?;
     Ok(listener.local_addr()?.port())
 }
 

@@ -1,7 +1,7 @@
 //! Queries on a cluster: a plan goes to Ballista's scheduler, its results come from the executors.
 
-use std::time::Duration;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballista_core::client::BallistaClient;
 use ballista_core::extension::SessionConfigExt;
@@ -61,7 +61,9 @@ impl Scheduler {
                 let port = url.as_ref().and_then(Url::port).unwrap_or(PORT);
                 Ok(Self { url: format!("http://{host}:{port}") })
             }
-            None => plan_err!("--remote {address:?}: an address such as df://localhost:{PORT} is wanted"),
+            None => plan_err!(
+                "--remote {address:?}: an address such as df://localhost:{PORT} is wanted"
+            ),
         }
     }
 
@@ -85,7 +87,11 @@ impl Scheduler {
     ///
     /// # Errors
     /// A scheduler that cannot be reached, is of another version, or refuses.
-    pub async fn submit(&self, plan: Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Job> {
+    pub async fn submit(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        config: &SessionConfig,
+    ) -> Result<Job> {
         let message = PhysicalPlanNode::try_from_physical_plan(plan, &Codec::default())?;
         let mut bytes = Vec::new();
         message.try_encode(&mut bytes)?;
@@ -111,7 +117,11 @@ impl Scheduler {
     }
 
     fn refused(&self, status: &tonic::Status) -> DataFusionError {
-        exec_datafusion_err!("the scheduler at {} refuses the query: {}", self.url, status.message())
+        exec_datafusion_err!(
+            "the scheduler at {} refuses the query: {}",
+            self.url,
+            status.message()
+        )
     }
 }
 
@@ -198,7 +208,9 @@ async fn fetch(place: PartitionLocation) -> Result<SendableRecordBatchStream> {
 /// The words of an error without the names of types around them.
 fn plain(text: &str) -> String {
     let mut text = text.trim().to_owned();
-    for wrapper in ["DataFusionError(", "DataFusion error: ", "Execution error: ", "External error: "] {
+    for wrapper in
+        ["DataFusionError(", "DataFusion error: ", "Execution error: ", "External error: "]
+    {
         text = text.replace(wrapper, "");
     }
     text

@@ -19,8 +19,9 @@ use lnsp::number::{count, decimal};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
+use crate::damage;
 use crate::functions::embed;
-use crate::output::copy;
+use crate::output::{Copied, copy};
 use crate::progress::Shown;
 use crate::session::{Options, Session};
 use crate::students::StudentRef;
@@ -92,7 +93,8 @@ pub struct Args {
 /// # Errors
 /// Another form.
 pub fn bytes(text: &str) -> std::result::Result<usize, String> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let (digits, unit) =
+        text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let unit = match unit.trim().to_uppercase().as_str() {
         "" | "B" => 1,
         "K" | "KB" => 1_000,
@@ -137,7 +139,8 @@ async fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     if let Some(teacher) = &args.teacher {
         embed::use_teacher(teacher.clone());
     }
-    let students = args.student.iter().map(|text| StudentRef::declared(text)).collect::<Result<_>>();
+    let students =
+        args.student.iter().map(|text| StudentRef::declared(text)).collect::<Result<_>>();
     let half = usize::try_from(memory::available() / 2).ok().filter(|bytes| *bytes > 0);
     let options = Options {
         students: students.map_err(plain)?,
@@ -146,7 +149,8 @@ async fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         remote: args.remote.clone(),
         cancel: ui.cancel(),
     };
-    let shell = Shell { session: Session::open(options).map_err(plain)?, ui, max_rows: args.max_rows };
+    let shell =
+        Shell { session: Session::open(options).map_err(plain)?, ui, max_rows: args.max_rows };
     if let Some(file) = &args.file {
         return shell.statements(&read(file)?).await;
     }
@@ -176,6 +180,11 @@ fn plain(error: DataFusionError) -> anyhow::Error {
     {
         return anyhow::Error::new(lnsp::Error::Cancelled);
     }
+    if let DataFusionError::External(cause) = root
+        && cause.to_string() == Closed.to_string()
+    {
+        return anyhow::Error::new(Closed);
+    }
     let text = match root {
         DataFusionError::ObjectStore(_)
         | DataFusionError::ParquetError(_)
@@ -184,6 +193,11 @@ fn plain(error: DataFusionError) -> anyhow::Error {
         root => root.message().into_owned(),
     };
     anyhow!("{text}")
+}
+
+/// An error in showing, such as a reader that went away, among those of the engine.
+fn shown(error: anyhow::Error) -> DataFusionError {
+    DataFusionError::External(error.into())
 }
 
 struct Shell<'a> {
@@ -197,26 +211,28 @@ impl Shell<'_> {
     async fn statements(&self, text: &str) -> anyhow::Result<()> {
         for statement in DFParser::parse_sql(text).map_err(plain)? {
             let state = self.session.context().state();
-            let plan = state.statement_to_plan(statement).await.map_err(plain)?;
-            self.statement(plan).await?;
+            let tables = state.resolve_table_references(&statement).map_err(plain)?;
+            let done = async {
+                let plan = state.statement_to_plan(statement).await?;
+                self.statement(plan).await
+            };
+            let Err(error) = done.await else { continue };
+            if damage::suspected(&error) {
+                let places: Vec<String> = tables.iter().map(|t| t.table().to_owned()).collect();
+                if let Some(found) = damage::find(&self.session, &places).await {
+                    return Err(anyhow!(found));
+                }
+            }
+            return Err(plain(error));
         }
         Ok(())
     }
 
-    async fn statement(&self, plan: LogicalPlan) -> anyhow::Result<()> {
+    /// Carries out a statement and shows what it gives.
+    async fn statement(&self, plan: LogicalPlan) -> Result<()> {
         if let LogicalPlan::Copy(to) = &plan {
-            let copied = copy(&self.session, to, &Shown(self.ui)).await.map_err(plain)?;
-            if self.ui.json() {
-                return self.ui.print_json(&copied);
-            }
-            return self.ui.print(&format!(
-                "{}: {} rows in {} files, {} s, {} rows/s",
-                copied.out,
-                count(copied.rows),
-                copied.files.len(),
-                decimal(copied.seconds, 1),
-                decimal(copied.rows_per_second, 0)
-            ));
+            let copied = copy(&self.session, to, &Shown(self.ui)).await?;
+            return self.show_copied(&copied).map_err(shown);
         }
         let batches = tokio::select! {
             batches = self.query(plan) => batches,
@@ -225,15 +241,30 @@ impl Shell<'_> {
                 Err(cancelled)
             }
         };
-        self.show(&batches.map_err(plain)?)
+        self.show(&batches?).map_err(shown)
+    }
+
+    fn show_copied(&self, copied: &Copied) -> anyhow::Result<()> {
+        if self.ui.json() {
+            return self.ui.print_json(copied);
+        }
+        self.ui.print(&format!(
+            "{}: {} rows in {} files, {} s, {} rows/s",
+            copied.out,
+            count(copied.rows),
+            copied.files.len(),
+            decimal(copied.seconds, 1),
+            decimal(copied.rows_per_second, 0)
+        ))
     }
 
     /// The first rows of a query, one more than are shown; nothing of a statement without a result.
     async fn query(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>> {
         let context = self.session.context();
         let frame = context.execute_logical_plan(plan).await?;
-        let here = matches!(frame.logical_plan(), LogicalPlan::Explain(_) | LogicalPlan::EmptyRelation(_))
-            || ballista_core::planner::scans_only_information_schema(frame.logical_plan())?;
+        let here =
+            matches!(frame.logical_plan(), LogicalPlan::Explain(_) | LogicalPlan::EmptyRelation(_))
+                || ballista_core::planner::scans_only_information_schema(frame.logical_plan())?;
         let frame = frame.limit(0, Some(self.max_rows + 1))?;
         if here {
             return frame.collect().await;
@@ -262,7 +293,8 @@ impl Shell<'_> {
             return self.ui.print_json(&serde_json::json!({ "rows": rows, "more": more }));
         }
         self.ui.print(&pretty_format_batches(&shown)?.to_string())?;
-        let said = if more { format!("the first {} rows", self.max_rows) } else { format!("{rows} rows") };
+        let said =
+            if more { format!("the first {} rows", self.max_rows) } else { format!("{rows} rows") };
         self.ui.print(&said)
     }
 

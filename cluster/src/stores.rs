@@ -58,7 +58,9 @@ fn open(url: &Url) -> Result<Arc<dyn ObjectStore>> {
                 .with_retry(retries());
             Ok(Arc::new(store.build()?))
         }
-        scheme => exec_err!("{url}: {scheme} is no kind of store that is known here (file, s3, http)"),
+        scheme => {
+            exec_err!("{url}: {scheme} is no kind of store that is known here (file, s3, http)")
+        }
     }
 }
 
@@ -120,9 +122,10 @@ pub fn fetch(place: &str) -> Result<Vec<u8>> {
     };
     // A function of a query runs inside the engine's own runtime, which must not be blocked on.
     std::thread::scope(|scope| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all();
-        let mut runtime = runtime;
-        scope.spawn(move || runtime.build()?.block_on(read)).join().expect("no panic in a download")
+        let download = move || {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(read)
+        };
+        scope.spawn(download).join().expect("no panic in a download")
     })
 }
 

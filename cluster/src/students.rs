@@ -6,10 +6,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
-use datafusion::config::ConfigOptions;
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
+use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::scalar::ScalarValue;
@@ -74,7 +74,8 @@ impl StudentRef {
     /// # Errors
     /// Another form; a file that cannot be read and has no hash; one of another hash.
     pub fn declared(text: &str) -> Result<Self> {
-        let Some((name, place)) = text.split_once('=').filter(|(n, p)| !n.is_empty() && !p.is_empty())
+        let Some((name, place)) =
+            text.split_once('=').filter(|(n, p)| !n.is_empty() && !p.is_empty())
         else {
             return plan_err!("--student {text:?}: NAME=FILE, or NAME=FILE#SHA256, is wanted");
         };
@@ -229,7 +230,11 @@ impl Names {
             return Ok(name.into());
         }
         let known: Vec<&str> = self.0.iter().map(|known| known.name.as_str()).collect();
-        let known = if known.is_empty() { "none is".into() } else { format!("named are {}", known.join(", ")) };
+        let known = if known.is_empty() {
+            "none is".into()
+        } else {
+            format!("named are {}", known.join(", "))
+        };
         plan_err!("no student is called {name:?} ({known}); name it with --student {name}=FILE")
     }
 }

@@ -25,7 +25,15 @@ fn the_command_the_local_engine_and_a_cluster_give_the_same_bits() {
         let out = place.at("latents.parquet");
         succeed(
             Command::new(lnsp())
-                .args(["encode", "--quiet", "--device", "cpu", "--column", "embedding", "--student"])
+                .args([
+                    "encode",
+                    "--quiet",
+                    "--device",
+                    "cpu",
+                    "--column",
+                    "embedding",
+                    "--student",
+                ])
                 .arg(place.at("s256.safetensors"))
                 .arg("--in")
                 .arg(file)
@@ -97,7 +105,8 @@ fn a_scheduler_that_starts_anew_ends_its_queries_in_words_and_takes_others() {
 #[test]
 fn what_fails_on_a_cluster_is_said_in_words() {
     let place = Place::small();
-    let nobody = place.sql(&["--remote", "df://127.0.0.1:1", "-c", &place.encode_to("out")]).output();
+    let nobody =
+        place.sql(&["--remote", "df://127.0.0.1:1", "-c", &place.encode_to("out")]).output();
     refused(&nobody.unwrap(), &["no scheduler answers at", "127.0.0.1:1", "lnsp-scheduler"]);
     let cluster = Cluster::start();
     let remote = |sql: &str, more: &[&str]| {
@@ -106,10 +115,12 @@ fn what_fails_on_a_cluster_is_said_in_words() {
     // A student that no executor has.
     let absent = format!("far=/no/such/student.safetensors#{}", "0".repeat(64));
     let sql = place.encode_to("out").replace("'s256'", "'far'");
-    let words = ["the student far is not to be had on", "/no/such/student.safetensors", "every machine"];
+    let words =
+        ["the student far is not to be had on", "/no/such/student.safetensors", "every machine"];
     refused(&remote(&sql, &["--student", &absent]), &words);
     // A row that is no vector of the student's.
-    let sql = place.encode_to("out").replace("lnsp_encode(embedding,", "lnsp_encode([1.0, 2.0 * id],");
+    let sql =
+        place.encode_to("out").replace("lnsp_encode(embedding,", "lnsp_encode([1.0, 2.0 * id],");
     refused(&remote(&sql, &[]), &["2 values, 384 are wanted"]);
     // A damaged file.
     let damaged = place.vectors().join("v11.parquet");

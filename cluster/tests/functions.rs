@@ -71,7 +71,9 @@ fn encoding_is_the_students_own_and_decoding_its_way_back() {
     let place = Place::new();
     let from = place.at("in/*.parquet");
     let all = place
-        .query(&format!("SELECT embedding, lnsp_encode(embedding, 's256') AS z FROM '{from}' ORDER BY id"))
+        .query(&format!(
+            "SELECT embedding, lnsp_encode(embedding, 's256') AS z FROM '{from}' ORDER BY id"
+        ))
         .unwrap();
     let floats = |column: &dyn Array| column.as_primitive::<Float32Type>().values().to_vec();
     let (mut inputs, mut latents) = (Vec::new(), Vec::new());
@@ -131,13 +133,18 @@ fn what_cannot_be_is_refused_in_words() {
     let place = Place::new();
     let from = place.at("in/*.parquet");
     let select = |what: &str| format!("SELECT {what} FROM '{from}'");
-    place.refuse(&select("lnsp_encode(embedding, 's257')"), &["s257", "named are s256", "--student"]);
+    place.refuse(
+        &select("lnsp_encode(embedding, 's257')"),
+        &["s257", "named are s256", "--student"],
+    );
     place.refuse(&select("lnsp_encode(id, 's256')"), &["lnsp_encode", "Int64", "list of f16, f32"]);
     place.refuse(&select("lnsp_encode(embedding, id)"), &["named by a text"]);
     place.refuse(&select("lnsp_encode(embedding, 's256', 'f8')"), &["\"f8\"", "'f16'"]);
     place.refuse("SELECT lnsp_encode([1.0, 2.0], 's256')", &["row 0", "2 values, 384 are wanted"]);
     place.refuse(
-        &select("lnsp_encode(array_append(array_pop_back(embedding), CAST('NaN' AS FLOAT)), 's256')"),
+        &select(
+            "lnsp_encode(array_append(array_pop_back(embedding), CAST('NaN' AS FLOAT)), 's256')",
+        ),
         &["holds NaN at position 383", "WHERE"],
     );
     place.refuse(&select("lnsp_decode(embedding, 's256')"), &["384 values, 192 are wanted"]);

@@ -30,7 +30,10 @@ fn a_copy_is_written_whole_and_never_over_another() {
     assert_eq!(sum, Sum::of_folder(&place.at("out")));
     for (sql, words) in [
         (place.encode_to("x").replace("PARQUET", "CSV"), ["Parquet", "STORED AS PARQUET"]),
-        (format!("{} OPTIONS ('compression' 'x')", place.encode_to("x")), ["compression", "zstd(3)"]),
+        (
+            format!("{} OPTIONS ('compression' 'x')", place.encode_to("x")),
+            ["compression", "zstd(3)"],
+        ),
         ("SELECT nothing FROM nowhere".into(), ["nowhere", ""]),
         ("SELECT".into(), ["", ""]),
     ] {
@@ -86,7 +89,8 @@ fn ctrl_c_leaves_nothing_that_could_be_taken_for_the_output() {
     wait_for("the first file", || {
         place.names().iter().any(|name| name.ends_with(".part")).then_some(())
     });
-    let kill = std::process::Command::new("kill").args(["-INT", &query.0.id().to_string()]).status();
+    let kill =
+        std::process::Command::new("kill").args(["-INT", &query.0.id().to_string()]).status();
     assert!(kill.unwrap().success());
     let mut said = String::new();
     query.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -111,7 +115,9 @@ fn a_store_that_refuses_is_said_to() {
         }
     });
     let from = "SELECT id FROM 's3://bucket/in/*.parquet'";
-    let to = place.encode_to("out").replace(&format!("'{}/'", place.at("out").display()), "'s3://bucket/out/'");
+    let to = place
+        .encode_to("out")
+        .replace(&format!("'{}/'", place.at("out").display()), "'s3://bucket/out/'");
     assert!(to.contains("'s3://bucket/out/'"), "{to}");
     for (address, word) in [(closed, ""), (address, "AccessDenied")] {
         for sql in [from, &to] {

@@ -189,9 +189,13 @@ fn text_of(value: &ScalarValue) -> Option<&str> {
 
 fn text_argument<'a>(function: &str, value: &'a ColumnarValue) -> Result<&'a str> {
     match value {
-        ColumnarValue::Scalar(value) if text_of(value).is_some() => Ok(text_of(value).unwrap_or("")),
+        ColumnarValue::Scalar(value) if text_of(value).is_some() => {
+            Ok(text_of(value).unwrap_or(""))
+        }
         // An engine may have spread the constant over the rows.
-        ColumnarValue::Array(array) if *array.data_type() == DataType::Utf8 && !array.is_empty() => {
+        ColumnarValue::Array(array)
+            if *array.data_type() == DataType::Utf8 && !array.is_empty() =>
+        {
             Ok(array.as_string::<i32>().value(0))
         }
         _ => exec_err!("{function}: a student or a code is named by a text"),

@@ -49,7 +49,8 @@ impl PhysicalExtensionCodec for Codec {
             return self.ballista.try_encode(node, into, converter);
         };
         into.extend(MARK);
-        serde_json::to_writer(into, write.settings()).map_err(|e| DataFusionError::External(e.into()))
+        serde_json::to_writer(into, write.settings())
+            .map_err(|e| DataFusionError::External(e.into()))
     }
 
     fn try_decode_udf(&self, name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {

@@ -6,6 +6,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::dml::CopyTo;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::TryStreamExt;
 use serde::Serialize;
@@ -37,7 +38,7 @@ pub struct Copied {
 ///
 /// # Errors
 /// A format other than Parquet; an output that is there already; what the query reports.
-pub async fn copy(session: &Session, copy: &CopyTo, shown: &Shown) -> Result<Copied> {
+pub async fn copy(session: &Session, copy: &CopyTo, shown: &Shown<'_>) -> Result<Copied> {
     let began = std::time::Instant::now();
     let mut settings = settings(copy)?;
     let input = session.plan(&copy.input).await?;
@@ -73,20 +74,21 @@ async fn write(
     input: Arc<dyn ExecutionPlan>,
     settings: WriteSettings,
     target: &Target,
-    shown: &Shown,
+    shown: &Shown<'_>,
 ) -> Result<Vec<File>> {
     let input = match target.single() && input.output_partitioning().partition_count() > 1 {
         true => Arc::new(CoalescePartitionsExec::new(input)),
         false => input,
     };
-    let total = input.partition_statistics(None).ok().and_then(|s| s.num_rows.get_value().copied());
+    let total = StatisticsContext::new().compute(input.as_ref(), &StatisticsArgs::new()).ok();
+    let total = total.and_then(|s| s.num_rows.get_value().copied());
     let parts = input.output_partitioning().partition_count();
     let plan = Arc::new(WriteExec::new(input, settings));
     let work = async {
         let stream = session.execute(Arc::clone(&plan) as Arc<dyn ExecutionPlan>).await?;
         stream.try_collect::<Vec<RecordBatch>>().await
     };
-    let batches = if session.is_remote() {
+    let batches: Vec<RecordBatch> = if session.is_remote() {
         shown.parts(work, target, parts).await?
     } else {
         shown.rows(work, &plan, total.map(|n| n as u64)).await?

@@ -42,8 +42,10 @@ pub fn reported(batches: &[RecordBatch]) -> Result<Vec<File>> {
         let [names, rows, bytes] = columns else {
             return exec_err!("parts of the query reported {} columns, not 3", columns.len());
         };
-        let (rows, bytes) =
-            (rows.as_primitive::<UInt64Type>().values(), bytes.as_primitive::<UInt64Type>().values());
+        let (rows, bytes) = (
+            rows.as_primitive::<UInt64Type>().values(),
+            bytes.as_primitive::<UInt64Type>().values(),
+        );
         for (i, name) in names.as_string::<i32>().iter().enumerate() {
             let file = name.unwrap_or_default().to_owned();
             files.push(File { file, rows: rows[i], bytes: bytes[i] });
@@ -146,7 +148,10 @@ impl Target {
             match there.remove(file) {
                 Some(found) if found == *bytes => {}
                 Some(found) => {
-                    return exec_err!("{}{file} has {found} bytes, {bytes} were written", self.folder);
+                    return exec_err!(
+                        "{}{file} has {found} bytes, {bytes} were written",
+                        self.folder
+                    );
                 }
                 None => {
                     return exec_err!(
@@ -163,7 +168,8 @@ impl Target {
         match &self.local {
             Some(local) => local.publish(&mut files)?,
             None => {
-                let list = serde_json::to_vec(&files).map_err(|e| DataFusionError::External(e.into()))?;
+                let list =
+                    serde_json::to_vec(&files).map_err(|e| DataFusionError::External(e.into()))?;
                 let path = self.prefix()?.join(FINISHED);
                 self.store.put(&path, PutPayload::from(list)).await?;
             }
@@ -193,8 +199,8 @@ fn refuse_occupied(name: &str, path: &FilePath, single: bool) -> Result<()> {
             false => Ok(()),
         };
     }
-    match std::fs::read_dir(path) {
-        Ok(mut entries) if entries.next().is_some() => plan_err!(
+    match std::fs::read_dir(path).map(Iterator::count) {
+        Ok(files) if files > 0 => plan_err!(
             "{name} holds files already, and no output is written over another: name a new folder, or \
              remove that one"
         ),
@@ -254,7 +260,8 @@ mod tests {
         assert!(!FilePath::new(&out).exists(), "nothing is published that is not whole");
         let files = run(target.publish(vec![file("a.parquet", 4)])).unwrap();
         assert_eq!(files, [file("part-00000.parquet", 4)]);
-        let names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["part-00000.parquet"]);
         let occupied = run(Target::new(&out, &Stores::default())).unwrap_err().to_string();
         assert!(occupied.contains("holds files already"), "{occupied}");

@@ -10,7 +10,6 @@ use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::parquet::arrow::AsyncArrowWriter;
-use datafusion::parquet::arrow::async_writer::ParquetObjectWriter;
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -24,8 +23,9 @@ use datafusion::physical_plan::{
     PlanProperties, SendableRecordBatchStream,
 };
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -81,10 +81,12 @@ impl WriteSettings {
 /// The values of a column of lists, as Parquet has them.
 fn list_path(field: &Field) -> Vec<String> {
     let element = match field.data_type() {
-        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) => f.name(),
+        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) => {
+            f.name().as_str()
+        }
         _ => "item",
     };
-    vec![field.name().clone(), "list".into(), element.clone()]
+    vec![field.name().clone(), "list".into(), element.into()]
 }
 
 /// Writes each partition of its input to a file, and gives its name, rows and bytes.
@@ -209,7 +211,7 @@ impl Part {
         let name = format!("part-{}.parquet", uuid::Uuid::new_v4());
         let path = folder.join(name.as_str());
         let Some(first) = next_with_rows(&mut input).await? else { return Ok(None) };
-        let writer = ParquetObjectWriter::new(Arc::clone(&store), path.clone());
+        let writer = BufWriter::new(Arc::clone(&store), path.clone());
         let properties = Some(self.properties.clone());
         let mut writer = AsyncArrowWriter::try_new(writer, input.schema(), properties)?;
         match self.write_rows(&mut writer, first, &mut input).await {
@@ -220,7 +222,7 @@ impl Part {
             }
             Err(cause) => {
                 // A store keeps the pieces of what was not finished until it is told.
-                let _ = writer.into_inner().into_inner().abort().await;
+                let _ = writer.into_inner().abort().await;
                 Err(cause)
             }
         }
@@ -228,7 +230,7 @@ impl Part {
 
     async fn write_rows(
         &self,
-        writer: &mut AsyncArrowWriter<ParquetObjectWriter>,
+        writer: &mut AsyncArrowWriter<BufWriter>,
         first: RecordBatch,
         input: &mut SendableRecordBatchStream,
     ) -> Result<u64> {

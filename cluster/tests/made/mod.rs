@@ -31,7 +31,8 @@ impl Numbers {
 
     fn next(&mut self) -> u32 {
         let old = self.0;
-        self.0 = old.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            old.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((((old >> 18) ^ old) >> 27) as u32).rotate_right((old >> 59) as u32)
     }
 
@@ -50,8 +51,10 @@ pub fn vectors(folder: &Path, rows: usize) -> Vec<PathBuf> {
         let path = folder.join(format!("v{i:02}.parquet"));
         let (first, last) = ((i * each).min(rows), ((i + 1) * each).min(rows));
         if !path.exists() {
-            write(&path.with_extension("part"), first, last);
-            std::fs::rename(path.with_extension("part"), &path).unwrap();
+            // Of its own name: tests may make the same file at the same time.
+            let part = path.with_extension(format!("{}.part", std::process::id()));
+            write(&part, first, last);
+            std::fs::rename(part, &path).unwrap();
         }
         path
     };
@@ -106,8 +109,8 @@ impl Sum {
     fn add(&mut self, id: u64, values: impl Iterator<Item = u32>) {
         let start = (id + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         // FNV-1a over words.
-        let hash = values
-            .fold(start, |hash, v| (hash ^ u64::from(v)).wrapping_mul(0x0100_0000_01b3));
+        let hash =
+            values.fold(start, |hash, v| (hash ^ u64::from(v)).wrapping_mul(0x0100_0000_01b3));
         self.rows += 1;
         self.sum = self.sum.wrapping_add(hash ^ (hash >> 29));
         self.ids = self.ids.wrapping_add(start);

@@ -104,7 +104,8 @@ impl Place {
     pub fn finished_parts(&self) -> usize {
         let entries = std::fs::read_dir(self.folder.path()).unwrap().flatten();
         let staging = entries.filter(|e| e.file_name().to_string_lossy().ends_with(".part"));
-        let files = staging.flat_map(|e| std::fs::read_dir(e.path()).into_iter().flatten().flatten());
+        let files =
+            staging.flat_map(|e| std::fs::read_dir(e.path()).into_iter().flatten().flatten());
         files.filter(|f| f.file_name().to_string_lossy().ends_with(".parquet")).count()
     }
 }

@@ -155,8 +155,8 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         };
     }
     let mut results = Results::open(&args.out, &data.id, ui)?;
-    let merged = (!args.merge.is_empty())
-        .then(|| gathered.against(&plan, &data.id, results.runs()));
+    let merged =
+        (!args.merge.is_empty()).then(|| gathered.against(&plan, &data.id, results.runs()));
     merged.iter().for_each(|merged| merged.say(ui));
     gathered.add_to(&mut results)?;
     let mut session =
@@ -250,10 +250,6 @@ fn conclude(args: &Args, ui: &Ui, plan: &Plan, document: &Document<'_>) -> anyho
     };
     let width = ui.terminal().width;
     ui.print(&wrap(&format!("best run: {}", plan.name(&best.settings())), width))?;
-    ui.print(&format!(
-        "its student: {}, results: {}",
-        student.display(),
-        results.display()
-    ))?;
+    ui.print(&format!("its student: {}, results: {}", student.display(), results.display()))?;
     ui.print(&format!("next, on all vectors: {}", plan::train_command(args, &best.settings())))
 }
