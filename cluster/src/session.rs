@@ -19,6 +19,10 @@ use crate::remote::{Job, Scheduler};
 use crate::stores::Stores;
 use crate::students::{Names, StudentRef};
 
+/// Rows of a record batch: of vectors so many stay in a core's own cache, and the engine's usual 8,192
+/// are pages that the system gives and takes back for each.
+const BATCH_ROWS: usize = 1024;
+
 /// Parts of a query on a cluster, where nobody says how many.
 const CLUSTER_PARTS: usize = 16;
 
@@ -93,6 +97,7 @@ impl Session {
                 .with_target_partitions(parts.map_or(cores, NonZeroUsize::get))
                 .with_information_schema(true),
         };
+        let config = config.with_batch_size(BATCH_ROWS);
         let scheduler = remote.as_deref().map(Scheduler::at).transpose()?;
         let stores = Arc::new(Stores::default());
         let mut state = state(config, runtime(Arc::clone(&stores), memory)?)?;

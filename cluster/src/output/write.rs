@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// A row group is closed at about this size, since the writer keeps it in memory.
-const GROUP_BYTES: usize = 32 << 20;
+const GROUP_BYTES: usize = 16 << 20;
 
 /// The metric that counts the rows written so far.
 pub const ROWS_WRITTEN: &str = "rows_written";
