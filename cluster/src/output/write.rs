@@ -32,6 +32,10 @@ use url::Url;
 /// A row group is closed at about this size, since the writer keeps it in memory.
 const GROUP_BYTES: usize = 16 << 20;
 
+/// Bytes of a piece that is sent to a store, and pieces under way at a time.
+const PIECE_BYTES: usize = 8 << 20;
+const PIECES: usize = 2;
+
 /// The metric that counts the rows written so far.
 pub const ROWS_WRITTEN: &str = "rows_written";
 
@@ -211,7 +215,8 @@ impl Part {
         let name = format!("part-{}.parquet", uuid::Uuid::new_v4());
         let path = folder.join(name.as_str());
         let Some(first) = next_with_rows(&mut input).await? else { return Ok(None) };
-        let writer = BufWriter::new(Arc::clone(&store), path.clone());
+        let writer = BufWriter::with_capacity(Arc::clone(&store), path.clone(), PIECE_BYTES)
+            .with_max_concurrency(PIECES);
         let properties = Some(self.properties.clone());
         let mut writer = AsyncArrowWriter::try_new(writer, input.schema(), properties)?;
         match self.write_rows(&mut writer, first, &mut input).await {
