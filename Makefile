@@ -1,5 +1,5 @@
 # Every target does its own set-up and may be run again. For make 3.81 and later.
-.PHONY: help demo page widget serve students test test-gpu test-web test-elsewhere lint bench-peers bench-peers-web
+.PHONY: help demo page widget serve students test test-gpu test-web test-elsewhere test-cluster lint bench-peers bench-peers-web
 
 help:
 	@echo "make demo             build, run the main job on the bundled vectors (ARGS=... for lnsp demo),"
@@ -8,10 +8,11 @@ help:
 	@echo "make widget           the same, and where the widget's npm package is: dist/widget/"
 	@echo "make serve            build the page and serve it (PORT=8080)"
 	@echo "make students         train again the students that the page ships"
-	@echo "make test             every check: lint, all tests, GPU tests on two devices, doc tests, the page"
+	@echo "make test             every check: lint, all tests, GPU tests on two devices, doc tests, the page, SQL"
 	@echo "make test-gpu         the GPU tests on this machine's own device"
 	@echo "make test-web         the page in Chromium alone (ARGS=... for node --test)"
 	@echo "make test-elsewhere   exported students in ONNX Runtime, sentence-transformers, Node and Rust"
+	@echo "make test-cluster     SQL and a cluster on this machine alone (ARGS=... for the tests)"
 	@echo "make lint             formatting, clippy natively and for the browser"
 	@echo "make bench-peers      our speed beside PyTorch and ONNX Runtime on this machine; with"
 	@echo "                      ARGS=codes our codes of a vector beside those of faiss"
@@ -45,6 +46,9 @@ test-web:
 
 test-elsewhere:
 	@bash scripts/test.sh elsewhere
+
+test-cluster:
+	@bash scripts/test.sh cluster $(ARGS)
 
 lint:
 	@sh scripts/setup-test.sh

@@ -2,10 +2,12 @@
 # Every check there is, and at the end one line: N passed, N failed. Runs on bash 3.2.
 #
 #   scripts/test.sh            lint, all tests, GPU tests once more on a second device, doc tests,
-#                              the page built, and used in Chromium
+#                              the page built, and used in Chromium, SQL here and on a cluster
 #   scripts/test.sh gpu        only the GPU tests, on the machine's own default device
 #   scripts/test.sh web ARGS   only the page; ARGS go to node --test
 #   scripts/test.sh elsewhere  only what other programs make of exported students
+#   scripts/test.sh cluster ARGS   only SQL, here and on a cluster of processes on this machine, with
+#                              100,000 vectors (LNSP_CLUSTER_ROWS for others); ARGS go to the tests
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . scripts/common.sh
@@ -73,12 +75,22 @@ on() {
     fi
 }
 
+# All but the engine of SQL, which has a stage of its own: it takes the longest to compile.
+core="--workspace --exclude lnsp-cluster"
+# shellcheck disable=SC2086 # several words
 if cargo nextest --version >/dev/null 2>&1; then
-    run_tests() { cargo nextest run --workspace --release --no-fail-fast "$@"; }
+    run_tests() { cargo nextest run $core --release --no-fail-fast "$@"; }
+    # One at a time: each starts processes enough.
+    run_cluster_tests() {
+        cargo nextest run -p lnsp-cluster --cargo-profile cluster --no-fail-fast --test-threads 1 "$@"
+    }
 else
     run_tests() {
         [ $# -gt 0 ] || set -- --tests
-        cargo test --workspace --release --no-fail-fast "$@"
+        cargo test $core --release --no-fail-fast "$@"
+    }
+    run_cluster_tests() {
+        cargo test -p lnsp-cluster --profile cluster --no-fail-fast "$@" -- --test-threads 1
     }
 fi
 
@@ -128,11 +140,26 @@ elsewhere_tests() {
         elsewhere sentence-transformers "sentence-transformers" test_sentence_transformers.py
 }
 
+# cluster_stages ARGS... : SQL with DataFusion, and a cluster with Ballista.
+cluster_stages() {
+    stage "the command, which SQL is compared with" cargo build --release
+    # It reads all of the engine once more, so only where it is asked for.
+    [ -z "${LNSP_CLUSTER_LINT:-}" ] ||
+        stage "lint of SQL" cargo clippy -p lnsp-cluster --profile cluster --all-targets -- -D warnings
+    stage "the programs of SQL" cargo build -p lnsp-cluster --profile cluster
+    stage "SQL here and on a cluster" run_cluster_tests "$@"
+}
+
 if [ "${1:-}" = elsewhere ]; then
     sh scripts/setup-rust.sh
     fetch_teacher
     stage "the command and its examples" cargo build --release --bins --examples
     elsewhere_tests
+elif [ "${1:-}" = cluster ]; then
+    shift
+    stage "set-up" sh scripts/setup-test.sh
+    fetch_teacher
+    cluster_stages "$@"
 elif [ "${1:-}" = web ]; then
     shift
     stage "set-up" sh scripts/setup-web.sh test
@@ -165,11 +192,14 @@ else
     if [ -n "$second" ] && [ "${#gpu_tests[@]}" -gt 0 ]; then
         stage "GPU tests on SwiftShader" on "$second" run_tests "${gpu_tests[@]}"
     fi
-    stage "examples in the documentation" cargo test --workspace --release --doc
-    stage "the examples" cargo build --workspace --release --examples
+    # shellcheck disable=SC2086 # several words
+    stage "examples in the documentation" cargo test $core --release --doc
+    # shellcheck disable=SC2086
+    stage "the examples" cargo build $core --release --examples
     elsewhere_tests
     stage "the page" sh scripts/page.sh
     stage "the page in Chromium" page_tests
+    cluster_stages
 fi
 
 echo "$passed passed, $failed failed"

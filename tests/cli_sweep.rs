@@ -175,6 +175,52 @@ fn random_draws_repeat_and_shards_make_the_whole() {
 }
 
 #[test]
+fn merging_says_what_came_twice_and_what_is_missing() {
+    let place = Place::new();
+    let fixed = ["--seed", "1..6", "--epochs", "1"];
+    let folder = place.at("shards");
+    std::fs::create_dir(&folder).unwrap();
+    let [first, second] = ["a.jsonl", "b.jsonl"].map(|name| folder.join(name));
+    for (out, shard) in [(&first, "1/3"), (&second, "3/3")] {
+        succeed(&place.args(out, &[&fixed[..], &["--shard", shard]].concat()));
+    }
+    // The first shard once more, with a run whose score another machine rounded otherwise.
+    let copy = std::fs::read_to_string(&first).unwrap();
+    let score = |line: &str| line.find("\"score\":0.").unwrap() + "\"score\":0.".len();
+    let at = score(&copy);
+    let other = if &copy[at..=at] == "1" { "2" } else { "1" };
+    let altered = format!("{}{other}{}", &copy[..at], &copy[at + 1..]);
+    std::fs::write(folder.join("c.jsonl"), altered).unwrap();
+    let dry = ["--merge", word(&folder), "--dry-run"];
+    let dry = json(&place.args(&place.out, &[&fixed[..], &dry].concat()));
+    assert_eq!(
+        (&dry["files"], &dry["runs"], &dry["duplicates"]),
+        (&3.into(), &4.into(), &2.into())
+    );
+    let named = |key: &str| dry[key].as_array().unwrap().iter().map(text_of).collect::<Vec<_>>();
+    assert_eq!(named("missing"), ["seed 2", "seed 5"]);
+    assert!([["seed 1"], ["seed 4"]].iter().any(|one| named("differing") == one), "{dry}");
+    assert!(!place.out.exists(), "a dry run writes nothing");
+    // What is missing is trained; what is of another search is counted.
+    let merge = ["--merge", word(&first), word(&second), word(&folder.join("c.jsonl"))];
+    let merged =
+        json(&place.args(&place.out, &[&["--seed", "1..5", "--epochs", "1"], &merge[..]].concat()));
+    assert_eq!(merged["runs"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        (&merged["merged"]["others"], &merged["merged"]["duplicates"]),
+        (&1.into(), &2.into())
+    );
+    let empty = place.at("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let args = place.args(&place.out, &[&fixed[..], &["--merge", word(&empty)]].concat());
+    refuse(&args, 1, &["holds no .jsonl"]);
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+#[test]
 fn a_training_that_diverges_is_a_run_like_others() {
     let place = Place::new();
     let more = ["--learning-rate", "1e-3,1e30", "--clip-norm", "0", "--warmup", "0"];

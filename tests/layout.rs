@@ -51,7 +51,10 @@ fn files(folder: &str, extension: &str) -> Vec<(PathBuf, String)> {
 
 /// All Rust files of the project.
 fn rust_files() -> Vec<(PathBuf, String)> {
-    ["src", "tests", "app", "benches"].iter().flat_map(|folder| files(folder, "rs")).collect()
+    ["src", "tests", "app", "benches", "cluster"]
+        .iter()
+        .flat_map(|folder| files(folder, "rs"))
+        .collect()
 }
 
 /// The text without line comments and without the unit tests at its end.

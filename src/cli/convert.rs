@@ -201,8 +201,8 @@ pub fn convert(job: &Job<'_>, ui: &Ui) -> anyhow::Result<()> {
     let mut batch = Matrix::default();
     while source.read(&mut batch)? > 0 {
         let result = match job.direction {
-            Direction::Encode => block_on(student.encode(&batch))?,
-            Direction::Decode => block_on(student.decode(&batch))?,
+            Direction::Encode => block_on(student.encode_rows(&batch))?,
+            Direction::Decode => block_on(student.decode_rows(&batch))?,
         };
         writer.write(&result)?;
         rows += result.rows() as u64;

@@ -27,8 +27,28 @@ impl Cpu {
 
 #[cfg(feature = "rayon")]
 thread_local! {
-    /// Whether this thread works on a block of [`in_blocks`].
+    /// Whether this thread works on a block of [`in_blocks`], or in [`on_one_core`].
     static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `f`, whose kernels run on this core alone: for programs that share their work between
+/// cores themselves, such as an engine with a thread for each part of a query. What they compute is
+/// the same.
+pub fn on_one_core<T>(f: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "rayon")]
+    {
+        /// Sets back what was, even if `f` panics.
+        struct Before(bool);
+        impl Drop for Before {
+            fn drop(&mut self) {
+                ALONE.set(self.0);
+            }
+        }
+        let _before = Before(ALONE.replace(true));
+        f()
+    }
+    #[cfg(not(feature = "rayon"))]
+    f()
 }
 
 /// Cores that a kernel called now may use.

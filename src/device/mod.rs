@@ -11,7 +11,7 @@ mod widen;
 
 pub use breathe::breathe;
 pub use choice::{DeviceChoice, open};
-pub use cpu::Cpu;
+pub use cpu::{Cpu, on_one_core};
 pub use gpu::{AdapterDescription, AdapterKind, Gpu, GpuOptions, list_adapters, shader_sources};
 pub use ledger::{Ledger, MemoryUse};
 pub use tensor::Tensor;

@@ -71,10 +71,14 @@ impl Blocks {
         in_blocks(blocks.collect(), |(x, y): (&[f32], &mut [f32])| {
             let new = || Activations::new(device, graph, self.rows, false);
             let mut room = self.rooms.take(|_| true, new)?;
+            // One row alone would go another way through the kernels, which rounds otherwise; that
+            // must not follow from how many cores there are.
+            let pair = (x.len() == width).then(|| [x, x].concat());
+            let x = pair.as_deref().unwrap_or(x);
             room.set_rows(x.len() / width);
             device.write(&mut room.values[from], x)?;
             forward(device, graph, parameters, &mut room, from..to)?;
-            y.copy_from_slice(room.values[to].host());
+            y.copy_from_slice(&room.values[to].host()[..y.len()]);
             self.rooms.give_back(room);
             Ok(())
         })
@@ -141,6 +145,30 @@ mod tests {
                 for (got, want) in got.iter().zip(whole.values[value].host()) {
                     assert!((got - want).abs() < 1e-6, "{arch} {precision}: {got} {want}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_same_in_every_batch_and_on_any_cores() {
+        let arch: Arch = "20-33-6-33-20".parse().unwrap();
+        let x = Matrix::from_fn(1025, 20, |r, c| ((r * 31 + c * 7) as f32 * 0.37).sin());
+        let student =
+            Student::new(&Device::cpu(), &Parameters::random(&arch, 5), Precision::F32).unwrap();
+        let encode = |from: usize, to: usize| {
+            let rows = pollster::block_on(student.encode_rows(&x.slice_rows(from, to))).unwrap();
+            (rows.rows() == to - from).then_some(rows).expect("a latent a row")
+        };
+        let whole = encode(0, 1025);
+        // 568 rows on 64 cores leave a block of one.
+        for (from, to) in [(0, 1), (7, 9), (1, 66), (100, 668), (0, 1024), (3, 133)] {
+            let want = whole.slice_rows(from, to);
+            assert_eq!(crate::device::on_one_core(|| encode(from, to)), want, "{from}..{to}");
+            assert_eq!(encode(from, to), want, "{from}..{to}");
+            #[cfg(feature = "rayon")]
+            for threads in [3, 64] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                assert_eq!(pool.install(|| encode(from, to)), want, "{from}..{to} on {threads}");
             }
         }
     }

@@ -3,6 +3,7 @@
 mod axes;
 mod estimate;
 mod live;
+mod merge;
 mod plan;
 mod results;
 mod session;
@@ -11,6 +12,7 @@ mod workers;
 pub(super) use self::results::Results;
 pub(super) use self::session::{Best, Session};
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use pollster::block_on;
 use serde::Serialize;
 
 use self::axes::Axes;
+use self::merge::Merged;
 use self::plan::{Plan, Shard};
 use super::eval::{command_line, quoted};
 use super::ui::{Ui, Usage};
@@ -41,7 +44,7 @@ use crate::report::table::wrap;
     lnsp sweep --random 20 --learning-rate 1e-5..1e-2:log --geometry-weight 1..100:log --seed 1,2\n  \
     lnsp sweep --seed 1..5 --init random          stability over seeds\n  \
     lnsp sweep --seed 1..8 --shard 1/2 --out a.jsonl   one of two machines; then\n  \
-    lnsp sweep --seed 1..8 --merge a.jsonl --merge b.jsonl\n\n\
+    lnsp sweep --seed 1..8 --merge a.jsonl b.jsonl     all of them; --dry-run says only what is missing\n\n\
     LIST is values parted by commas, or ranges LOW..HIGH, with :log for steps that multiply and\n\
     :N for how many (1e-4..1e-2:log:5; 1..5 are whole numbers, each).\n\n\
     Which run is best is decided on vectors set aside from the training set, the same for all runs.\n\
@@ -98,8 +101,9 @@ pub struct Args {
     /// Do the I-th of N parts of the runs only, as another machine does the others.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// Take the runs of another results file on the same vectors, too; may be given again.
-    #[arg(long, value_name = "FILE")]
+    /// Take the runs of other results files on the same vectors, too, or of all .jsonl of a folder;
+    /// what came twice and what is missing is said, and what is missing is trained.
+    #[arg(long, value_name = "FILE|FOLDER", num_args = 1..)]
     pub merge: Vec<PathBuf>,
     /// List the runs and about how long they take, and train nothing.
     #[arg(long)]
@@ -117,6 +121,8 @@ pub struct Args {
 struct Document<'a> {
     results: &'a Path,
     student: &'a Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged: Option<&'a Merged>,
     #[serde(flatten)]
     sweep: &'a Sweep,
 }
@@ -141,15 +147,18 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         drop(AtomicFile::create(path)?);
     }
     let (data, held_out) = read(args, ui, &plan)?;
+    let gathered = merge::gather(&args.merge, &data.id)?;
     if args.dry_run {
-        return plan.list(ui, &data);
+        return match args.merge.is_empty() {
+            true => plan.list(ui, &data),
+            false => missing(ui, &gathered.against(&plan, &data.id, &BTreeMap::new())),
+        };
     }
     let mut results = Results::open(&args.out, &data.id, ui)?;
-    for path in &args.merge {
-        for record in results::read(path, &data.id)?.runs.into_values() {
-            results.add(record)?;
-        }
-    }
+    let merged =
+        (!args.merge.is_empty()).then(|| gathered.against(&plan, &data.id, results.runs()));
+    merged.iter().for_each(|merged| merged.say(ui));
+    gathered.add_to(&mut results)?;
     let mut session =
         Session { ui, jobs: args.jobs, device: None, data: &data, results: &mut results };
     let mut best = Best::new(&student, &session.records(&plan.runs));
@@ -163,7 +172,22 @@ pub fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         sets.extend(held_out.as_ref().map(|set| ("held out", set)));
         sweep.beside_pca = block_on(beside_pca(&device, &best, &data.training, &sets))?;
     }
-    conclude(args, ui, &plan, &sweep, &results, &student)
+    let document = Document {
+        results: results.path(),
+        student: &student,
+        merged: merged.as_ref(),
+        sweep: &sweep,
+    };
+    conclude(args, ui, &plan, &document)
+}
+
+/// What `--merge --dry-run` prints: what there is, and what is missing.
+fn missing(ui: &Ui, merged: &Merged) -> anyhow::Result<()> {
+    if ui.json() {
+        return ui.print_json(merged);
+    }
+    merged.say(ui);
+    Ok(())
 }
 
 /// The vectors to train on, those set aside, and the held-out ones for the end.
@@ -200,21 +224,15 @@ fn read(args: &Args, ui: &Ui, plan: &Plan) -> anyhow::Result<(RunData, Option<Sc
     Ok((data, held_out.transpose()?))
 }
 
-fn conclude(
-    args: &Args,
-    ui: &Ui,
-    plan: &Plan,
-    sweep: &Sweep,
-    results: &Results,
-    student: &Path,
-) -> anyhow::Result<()> {
+fn conclude(args: &Args, ui: &Ui, plan: &Plan, document: &Document<'_>) -> anyhow::Result<()> {
+    let &Document { sweep, results, student, .. } = document;
     if let Some(path) = &args.report {
         let page = sweep_report(sweep, &command_line())?.to_html();
         write_whole(path, page.as_bytes())?;
         ui.status(&format!("report: {}", path.display()));
     }
     if ui.json() {
-        return ui.print_json(&Document { results: results.path(), student, sweep });
+        return ui.print_json(document);
     }
     if args.csv {
         return ui.print_raw(&runs_table(sweep).to_csv());
@@ -232,10 +250,6 @@ fn conclude(
     };
     let width = ui.terminal().width;
     ui.print(&wrap(&format!("best run: {}", plan.name(&best.settings())), width))?;
-    ui.print(&format!(
-        "its student: {}, results: {}",
-        student.display(),
-        results.path().display()
-    ))?;
+    ui.print(&format!("its student: {}, results: {}", student.display(), results.display()))?;
     ui.print(&format!("next, on all vectors: {}", plan::train_command(args, &best.settings())))
 }

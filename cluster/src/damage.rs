@@ -1,0 +1,66 @@
+//! Which of the files that a query reads is damaged: the engine's errors do not say.
+
+#![expect(deprecated, reason = "ParquetObjectReader: the engine's own reader of stores is private")]
+
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::datasource::listing::ListingTableUrl;
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::parquet::arrow::ParquetRecordBatchStreamBuilder;
+use datafusion::parquet::arrow::async_reader::ParquetObjectReader;
+use futures::TryStreamExt;
+use object_store::{ObjectMeta, ObjectStore};
+
+use crate::session::Session;
+
+/// Whether an error is about what is in a file, here or, by its words, on another machine.
+pub fn suspected(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::ParquetError(_) | DataFusionError::ArrowError(..) => true,
+        // Ends are looked for before anything is known to be Parquet.
+        root => {
+            let words = root.message();
+            ["arquet", "rrow", "EOF"].iter().any(|word| words.contains(word))
+        }
+    }
+}
+
+/// The first file at `places` that cannot be read, and why; every footer is looked at first.
+pub async fn find(session: &Session, places: &[String]) -> Option<String> {
+    let state = session.context().state();
+    let mut files: Vec<(Arc<dyn ObjectStore>, ObjectMeta)> = Vec::new();
+    for place in places {
+        let Ok(url) = ListingTableUrl::parse(place) else { continue };
+        let Ok(store) = session.stores().get_store(url.get_url()) else { continue };
+        let Ok(listed) = url.list_all_files(&state, &store, ".parquet").await else { continue };
+        let listed = listed.try_collect::<Vec<_>>().await.unwrap_or_default();
+        files.extend(listed.into_iter().map(|meta| (Arc::clone(&store), meta)));
+    }
+    for whole in [false, true] {
+        for (store, meta) in &files {
+            if let Err(cause) = read(store, meta, whole).await {
+                let cause = cause.to_string();
+                let cause = cause.lines().next().unwrap_or_default().to_owned();
+                return Some(format!(
+                    "{} is damaged: {cause}; copy or download it again",
+                    meta.location
+                ));
+            }
+        }
+    }
+    None
+}
+
+async fn read(
+    store: &Arc<dyn ObjectStore>,
+    meta: &ObjectMeta,
+    whole: bool,
+) -> datafusion::parquet::errors::Result<()> {
+    let reader = ParquetObjectReader::new(Arc::clone(store), meta.location.clone());
+    let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
+    if whole {
+        builder.build()?.try_for_each(|_| async { Ok(()) }).await?;
+    }
+    Ok(())
+}
