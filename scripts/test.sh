@@ -142,11 +142,10 @@ elsewhere_tests() {
 
 # cluster_stages ARGS... : SQL with DataFusion, and a cluster with Ballista.
 cluster_stages() {
-    stage "the command, which SQL is compared with" cargo build --release
     # It reads all of the engine once more, so only where it is asked for.
     [ -z "${LNSP_CLUSTER_LINT:-}" ] ||
         stage "lint of SQL" cargo clippy -p lnsp-cluster --profile cluster --all-targets -- -D warnings
-    stage "the programs of SQL" cargo build -p lnsp-cluster --profile cluster
+    stage "the programs of SQL, and the command" cargo build -p lnsp-cluster -p lnsp --profile cluster
     stage "SQL here and on a cluster" run_cluster_tests "$@"
 }
 

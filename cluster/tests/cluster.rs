@@ -12,7 +12,7 @@ use processes::{Cluster, Place, Process, refused, succeed, wait_for};
 /// The command `lnsp`, which another package builds.
 fn lnsp() -> PathBuf {
     let path = PathBuf::from(env!("CARGO_BIN_EXE_lnsp-sql")).with_file_name("lnsp");
-    assert!(path.exists(), "{} is not built: cargo build --release", path.display());
+    assert!(path.exists(), "{} is not built: make test-cluster builds it", path.display());
     path
 }
 

@@ -88,7 +88,7 @@ struct Summary<'a> {
 /// Where rows come from.
 enum From<'a> {
     Rows(VectorSource<'a>),
-    Codes(CodeFile, TrellisCode),
+    Codes(CodeFile, Box<TrellisCode>),
 }
 
 impl From<'_> {
@@ -121,7 +121,7 @@ impl From<'_> {
 /// Where results go.
 enum To {
     Rows(Box<dyn VectorWriter>),
-    Codes(CodeWriter, TrellisCode),
+    Codes(CodeWriter, Box<TrellisCode>),
 }
 
 impl To {
@@ -150,7 +150,7 @@ fn source<'a>(job: &Job<'a>, ui: &'a Ui, file: &StudentFile) -> anyhow::Result<F
         && let Some(codes) = CodeFile::open_if_codes(path)?
     {
         let code = codes.belongs_to(file, job.student)?;
-        return Ok(From::Codes(codes, code));
+        return Ok(From::Codes(codes, Box::new(code)));
     }
     Ok(From::Rows(job.read.open_for(ui, job.input, &file.info.arch, end, false)?))
 }
@@ -162,7 +162,7 @@ fn sink(job: &Job<'_>, file: &StudentFile) -> anyhow::Result<(To, usize)> {
         let code = codes::code_of(file, job.student, bits)?;
         let writer = codes::create(job.out, file, &code)?;
         let bytes = code.bytes();
-        return Ok((To::Codes(writer, code), bytes));
+        return Ok((To::Codes(writer, Box::new(code)), bytes));
     }
     let (tensor, to) = match job.direction {
         Direction::Encode => ("latents", arch.latent()),

@@ -92,8 +92,11 @@ fn write(path: &Path, first: usize, last: usize) {
 /// Writes a student of family B with random parameters.
 pub fn student(path: &Path, width: usize) {
     let arch = Arch::family_b(width).unwrap();
-    let file =
-        StudentFile { info: StudentInfo::new(&arch), parameters: Parameters::random(&arch, 727) };
+    let file = StudentFile {
+        info: StudentInfo::new(&arch),
+        parameters: Parameters::random(&arch, 727),
+        code: None,
+    };
     std::fs::write(path, file.to_bytes().unwrap()).unwrap();
 }
 
