@@ -202,7 +202,8 @@ fn merging_says_what_came_twice_and_what_is_missing() {
     assert!([["seed 1"], ["seed 4"]].iter().any(|one| named("differing") == one), "{dry}");
     assert!(!place.out.exists(), "a dry run writes nothing");
     // What is missing is trained; what is of another search is counted.
-    let merge = ["--merge", word(&first), word(&second), word(&folder.join("c.jsonl"))];
+    let third = folder.join("c.jsonl");
+    let merge = ["--merge", word(&first), word(&second), word(&third)];
     let merged =
         json(&place.args(&place.out, &[&["--seed", "1..5", "--epochs", "1"], &merge[..]].concat()));
     assert_eq!(merged["runs"].as_array().unwrap().len(), 5);

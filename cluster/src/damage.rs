@@ -1,4 +1,5 @@
-//! Which of the files that a query reads is damaged: the engine's errors do not say.
+//! What is wrong with the files that a query reads: the engine's errors do not say which is damaged, and
+//! call a store that refuses a table that is not found.
 
 #![expect(deprecated, reason = "ParquetObjectReader: the engine's own reader of stores is private")]
 
@@ -14,29 +15,41 @@ use object_store::{ObjectMeta, ObjectStore};
 
 use crate::session::Session;
 
-/// Whether an error is about what is in a file, here or, by its words, on another machine.
+/// Whether an error is about files, here or, by its words, on another machine.
 pub fn suspected(error: &DataFusionError) -> bool {
     match error.find_root() {
         DataFusionError::ParquetError(_) | DataFusionError::ArrowError(..) => true,
         // Ends are looked for before anything is known to be Parquet.
         root => {
             let words = root.message();
-            ["arquet", "rrow", "EOF"].iter().any(|word| words.contains(word))
+            ["arquet", "rrow", "EOF", "not found"].iter().any(|word| words.contains(word))
         }
     }
 }
 
-/// The first file at `places` that cannot be read, and why; every footer is looked at first.
+/// The first place that cannot be listed, or file at `places` that cannot be read, and why; every footer
+/// is looked at first.
 pub async fn find(session: &Session, places: &[String]) -> Option<String> {
     let state = session.context().state();
     let mut files: Vec<(Arc<dyn ObjectStore>, ObjectMeta)> = Vec::new();
-    for place in places {
-        let Ok(url) = ListingTableUrl::parse(place) else { continue };
-        let Ok(store) = session.stores().get_store(url.get_url()) else { continue };
-        let Ok(listed) = url.list_all_files(&state, &store, ".parquet").await else { continue };
-        let listed = listed.try_collect::<Vec<_>>().await.unwrap_or_default();
-        files.extend(listed.into_iter().map(|meta| (Arc::clone(&store), meta)));
+    // Others are names of tables.
+    for place in places.iter().filter(|place| place.contains('/')) {
+        let list = async {
+            let url = ListingTableUrl::parse(place)?;
+            let store = session.stores().get_store(url.get_url())?;
+            let listed = url.list_all_files(&state, &store, "").await?;
+            let listed = listed.try_collect::<Vec<_>>().await?;
+            Ok::<_, DataFusionError>(listed.into_iter().map(move |meta| (Arc::clone(&store), meta)))
+        };
+        match list.await {
+            Ok(listed) => files.extend(listed),
+            Err(cause) => return Some(format!("{place}: {}", cause.strip_backtrace())),
+        }
+        if files.is_empty() {
+            return Some(format!("{place}: there are no such files"));
+        }
     }
+    files.retain(|(_, meta)| meta.location.as_ref().ends_with(".parquet"));
     for whole in [false, true] {
         for (store, meta) in &files {
             if let Err(cause) = read(store, meta, whole).await {

@@ -17,22 +17,23 @@ pub fn eval_tables(evaluation: &Evaluation) -> Vec<Table> {
 
 /// How many neighbours every code keeps.
 pub fn neighbours(evaluation: &Evaluation) -> Table {
-    let mut table = Table::new(
-        "Neighbours kept",
-        vec![
-            Column::left("code", "code"),
-            Column::right("bytes_per_vector", "bytes"),
-            Column::right("overlap_at_10", "@10"),
-            Column::right("overlap_at_10_interval", "95 %"),
-            Column::right("overlap_at_1", "@1"),
-            Column::right("overlap_at_100", "@100"),
-            Column::right("ndcg_at_10", "nDCG"),
-            Column::right("encode_microseconds", "µs"),
-        ],
-    );
+    let timed = evaluation.rows.iter().any(|row| row.encode_microseconds.is_some());
+    let mut columns = vec![
+        Column::left("code", "code"),
+        Column::right("bytes_per_vector", "bytes"),
+        Column::right("overlap_at_10", "@10"),
+        Column::right("overlap_at_10_interval", "95 %"),
+        Column::right("overlap_at_1", "@1"),
+        Column::right("overlap_at_100", "@100"),
+        Column::right("ndcg_at_10", "nDCG"),
+    ];
+    if timed {
+        columns.push(Column::right("encode_microseconds", "µs"));
+    }
+    let mut table = Table::new("Neighbours kept", columns);
     for row in &evaluation.rows {
         let mean = |interval: Option<Interval>| number(interval.map(|i| i.mean), 3);
-        let cells = vec![
+        let mut cells = vec![
             name(row),
             Cell::count(row.bytes_per_vector as u64),
             mean(row.overlap_at_10),
@@ -40,8 +41,10 @@ pub fn neighbours(evaluation: &Evaluation) -> Table {
             mean(row.overlap_at_1),
             mean(row.overlap_at_100),
             number(row.ndcg_at_10, 3),
-            number(row.encode_microseconds, 1),
         ];
+        if timed {
+            cells.push(number(row.encode_microseconds, 1));
+        }
         table.row(toned(cells, row.kind));
     }
     table.note(format!(
@@ -51,7 +54,9 @@ pub fn neighbours(evaluation: &Evaluation) -> Table {
         crate::number::count(evaluation.held_out.rows as u64),
         crate::number::count(evaluation.resamples as u64)
     ));
-    table.note("µs: to encode and store one vector, all held-out vectors at once.");
+    if timed {
+        table.note("µs: to encode and store one vector, all held-out vectors at once.");
+    }
     table.note("* Only the stored documents have so few bytes; the query stays in f32.");
     table.note(
         "Rows named student output store latents, too; what they decode to is searched in the \
