@@ -69,18 +69,20 @@ fn on_cpu(plan: &CodePlan, queries: &Tensor, codes: &Tensor, scores: &mut Tensor
     let (count, words) = (scores.cols(), codes.cols());
     let (coordinates, all) = (plan.coordinates(), queries.host());
     let (steps, values) = (plan.steps.host(), plan.values.host());
+    // Not the plan itself: tensors of a browser cannot be shared by threads.
+    let (bytes, rest) = (plan.bytes, plan.rest);
     let codes: &[u8] = bytemuck::cast_slice(codes.host());
     par_rows(scores.host_mut(), count, |first, scores| {
         let mut document = vec![0.0f32; coordinates + 1];
         document[coordinates] = 1.0;
         for (i, scores) in scores.chunks_exact_mut(count).enumerate() {
-            let code = &codes[4 * words * (first + i)..][..plan.bytes];
+            let code = &codes[4 * words * (first + i)..][..bytes];
             read(steps, values, code, &mut document[..coordinates]);
             vectorised(
                 #[inline(always)]
                 || {
                     let own = &document[..coordinates];
-                    let square = dot(own, own) + plan.rest;
+                    let square = dot(own, own) + rest;
                     let scale = if square == 0.0 { 0.0 } else { 1.0 / square.sqrt() };
                     let queries = all.chunks_exact(coordinates + 1);
                     for (score, query) in scores.iter_mut().zip(queries) {
