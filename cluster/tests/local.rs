@@ -119,7 +119,7 @@ fn a_store_that_refuses_is_said_to() {
         .encode_to("out")
         .replace(&format!("'{}/'", place.at("out").display()), "'s3://bucket/out/'");
     assert!(to.contains("'s3://bucket/out/'"), "{to}");
-    for (address, word) in [(closed, ""), (address, "AccessDenied")] {
+    for (address, word) in [(closed, ""), (address, "403 Forbidden")] {
         for sql in [from, &to] {
             let mut command = place.sql(&["-c", sql]);
             command
