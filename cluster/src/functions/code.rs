@@ -80,7 +80,7 @@ pub fn read(function: &str, column: &ArrayRef, width: Option<usize>) -> Result<V
     let first = codes.iter().flatten().next().map_or(0, |code| code.len());
     let bytes = width.map_or(first, |width| Storage::F16.bytes(width));
     if let Some((row, code)) = codes.iter().enumerate().find_map(|(row, code)| {
-        code.filter(|c| c.len() != bytes || bytes % 2 != 0).map(|c| (row, c))
+        code.filter(|c| c.len() != bytes || !bytes.is_multiple_of(2)).map(|c| (row, c))
     }) {
         return exec_err!(
             "{function}: row {row} of the batch is a code of {} bytes, {bytes} are wanted ('f16' \
