@@ -9,7 +9,7 @@ use anyhow::bail;
 use crate::codes::TrellisCode;
 use crate::error::Error;
 use crate::format::files::{CodeWriter, create_codes, open_any};
-use crate::format::{CODES, Dtype, FileKind, Metadata, RawReader, ReadOptions};
+use crate::format::{CODES, Dtype, Metadata, RawReader, ReadOptions};
 use crate::format::{VectorReader, WriteOptions};
 use crate::matrix::Matrix;
 use crate::student::StudentFile;
@@ -69,19 +69,12 @@ pub struct CodeFile {
 }
 
 impl CodeFile {
-    /// Opens the codes at `path`; `None` if the file holds vectors, or is one of Parquet.
-    ///
-    /// # Errors
-    /// As [`open_any`].
-    pub fn open_if_codes(path: &Path) -> crate::Result<Option<Self>> {
-        let name = path.display().to_string();
-        if matches!(FileKind::from_name(&name), Ok(FileKind::Parquet)) {
-            return Ok(None);
-        }
+    /// The codes at `path`; `None` if the file holds anything else, or cannot be read.
+    pub fn open_if_codes(path: &Path) -> Option<Self> {
         // What is wrong with a file of vectors is for its own reader to say.
-        let Ok(reader) = open_any(path, &ReadOptions::default(), CODES) else { return Ok(None) };
-        let found = Self { name, reader, block: Vec::new() };
-        Ok((found.reader.dtype() == Dtype::U8).then_some(found))
+        let reader = open_any(path, &ReadOptions::default(), CODES).ok()?;
+        let name = path.display().to_string();
+        (reader.dtype() == Dtype::U8).then(|| Self { name, reader, block: Vec::new() })
     }
 
     /// Opens the codes at `path`.
@@ -109,11 +102,8 @@ impl CodeFile {
                 path.display()
             );
         };
-        let other = self
-            .reader
-            .metadata()
-            .get(OF)
-            .is_some_and(|of| Ok(of) != identity(code).as_ref().map_err(drop));
+        let own = identity(code)?;
+        let other = self.reader.metadata().get(OF).is_some_and(|of| *of != own);
         if other || self.reader.width() != code.bytes() {
             bail!(
                 "{}: holds codes of {} bytes of another student than {}; give the one that made them",

@@ -147,7 +147,7 @@ fn source<'a>(job: &Job<'a>, ui: &'a Ui, file: &StudentFile) -> anyhow::Result<F
         Direction::Decode => End::Latents,
     };
     if let (Direction::Decode, Input::Vectors(path)) = (job.direction, job.input)
-        && let Some(codes) = CodeFile::open_if_codes(path)?
+        && let Some(codes) = CodeFile::open_if_codes(path)
     {
         let code = codes.belongs_to(file, job.student)?;
         return Ok(From::Codes(codes, Box::new(code)));

@@ -3,7 +3,7 @@
 use super::bits::{BitReader, BitWriter};
 use super::{Code, MAX_BITS, expect_whole, expect_width, gaussian_levels};
 use crate::error::{Error, Result};
-use crate::linalg::{Pca, column_means};
+use crate::linalg::{Pca, column_deviations, column_means};
 use crate::matrix::Matrix;
 
 /// Principal components with the mean and deviation of each on a training set: what all
@@ -29,17 +29,10 @@ impl TransformBasis {
             ));
         }
         let means = column_means(&latents);
-        let mut squares = vec![0.0f64; means.len()];
-        for row in latents.iter_rows() {
-            for ((square, v), mean) in squares.iter_mut().zip(row).zip(&means) {
-                *square += (f64::from(*v) - mean).powi(2);
-            }
-        }
-        let count = latents.rows() as f64;
         Ok(Self {
             pca: pca.clone(),
+            deviations: column_deviations(&latents, &means),
             means: means.iter().map(|m| *m as f32).collect(),
-            deviations: squares.iter().map(|s| (s / count).sqrt() as f32).collect(),
         })
     }
 }

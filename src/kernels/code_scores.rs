@@ -98,12 +98,17 @@ fn on_cpu(plan: &CodePlan, queries: &Tensor, codes: &Tensor, scores: &mut Tensor
 fn read(steps: &[f32], values: &[f32], code: &[u8], into: &mut [f32]) {
     for (value, step) in into.iter_mut().zip(steps.as_chunks::<4>().0) {
         let [end, table] = [step[0].to_bits() as usize, step[1].to_bits() as usize];
-        let at = end / 8;
-        let before = if at == 0 { 0 } else { code[at - 1] };
-        let after = code.get(at).copied().unwrap_or(0);
-        let window = ((u16::from(after) << 8 | u16::from(before)) >> (end % 8)) as u8;
-        *value = step[3] + step[2] * values[table * STATES + usize::from(window)];
+        let window = usize::from(window(code, end));
+        *value = step[3] + step[2] * values[table * STATES + window];
     }
+}
+
+/// The eight bits of a code before bit `end`, the oldest lowest; before its beginning lie zeros.
+pub(crate) fn window(code: &[u8], end: usize) -> u8 {
+    let at = end / 8;
+    let before = if at == 0 { 0 } else { code[at - 1] };
+    let after = code.get(at).copied().unwrap_or(0);
+    ((u16::from(after) << 8 | u16::from(before)) >> (end % 8)) as u8
 }
 
 fn on_gpu(

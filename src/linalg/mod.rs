@@ -13,4 +13,4 @@ pub(crate) use blocks::map_blocks;
 pub use near::near_rows;
 pub use pca::Pca;
 pub use random::{random_projection, random_rotation};
-pub use rows::{column_means, norm, unit_rows};
+pub use rows::{column_deviations, column_means, norm, unit_rows};

@@ -37,6 +37,18 @@ pub fn column_means(matrix: &Matrix) -> Vec<f64> {
     sums
 }
 
+/// Deviation of every column from its mean among `means`; zeros if there are no rows.
+pub fn column_deviations(matrix: &Matrix, means: &[f64]) -> Vec<f32> {
+    let mut squares = vec![0.0f64; matrix.cols()];
+    for row in matrix.iter_rows() {
+        for ((square, v), mean) in squares.iter_mut().zip(row).zip(means) {
+            *square += (f64::from(*v) - mean).powi(2);
+        }
+    }
+    let count = matrix.rows().max(1) as f64;
+    squares.iter().map(|square| (square / count).sqrt() as f32).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -110,11 +110,10 @@ impl Gradients {
         parameters: &[Weight],
         rooms: Rooms<'_>,
     ) -> Result<()> {
-        let Rooms { activations, losses: room, stored, record } = rooms;
+        let Rooms { activations, losses: room, mut stored, record } = rooms;
         let (count, latent) = (graph.ops.len(), graph.latent);
         forward(device, graph, parameters, activations, 0..latent)?;
         // From here on the graph goes on from what is stored; the latents themselves are kept aside.
-        let mut stored = stored;
         if let Some(Stored { channel, seed, room, .. }) = &mut stored {
             latent_noise(device, &activations.values[latent], channel, *seed, room)?;
             std::mem::swap(&mut activations.values[latent], room);

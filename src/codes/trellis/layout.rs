@@ -2,13 +2,11 @@
 //! are, in the form that kernels take.
 
 use super::TrellisCode;
-use super::tables::{STATES, WINDOW};
+use crate::kernels::code_scores::{STATES, window};
 
 /// Everything that reading a code needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrellisLayout {
-    /// Latents in a row.
-    pub width: usize,
     /// Bytes of a code.
     pub bytes: usize,
     /// The latents that have bits, in the order of the code.
@@ -38,7 +36,6 @@ impl TrellisLayout {
             (0..STATES).map(|window| row[usize::from((window as u8).reverse_bits())])
         });
         Self {
-            width: code.width(),
             bytes: code.bytes(),
             ends: ends.collect(),
             latents: order.iter().map(|i| *i as u32).collect(),
@@ -49,7 +46,7 @@ impl TrellisLayout {
         }
     }
 
-    /// The row (`width` values) that a code stands for.
+    /// The row that a code stands for, as wide as [`Self::means`].
     pub fn unpack(&self, code: &[u8], row: &mut [f32]) {
         row.copy_from_slice(&self.means);
         let latents = self.latents.iter().zip(&self.ends).zip(&self.tables).zip(&self.scales);
@@ -58,14 +55,6 @@ impl TrellisLayout {
             row[*latent as usize] += scale * self.values[*table as usize * STATES + window];
         }
     }
-}
-
-/// The eight bits of a code before bit `end`.
-fn window(code: &[u8], end: usize) -> u8 {
-    let at = end / WINDOW;
-    let before = if at == 0 { 0 } else { code[at - 1] };
-    let after = code.get(at).copied().unwrap_or(0);
-    ((u16::from(after) << 8 | u16::from(before)) >> (end % WINDOW)) as u8
 }
 
 #[cfg(test)]

@@ -20,10 +20,11 @@ use super::bits::BitWriter;
 use super::transform::allocate;
 use super::{expect_whole, expect_width};
 use crate::error::{Error, Result};
-use crate::linalg::{column_means, map_blocks};
+use crate::kernels::code_scores::STATES;
+use crate::linalg::{column_deviations, column_means, map_blocks};
 use crate::matrix::Matrix;
 use path::{Paths, Stage};
-use tables::{MAX_BITS, STATES, unit_tables};
+use tables::{MAX_BITS, unit_tables};
 
 /// Rows of one thread at a time.
 const BLOCK: usize = 16;
@@ -92,14 +93,7 @@ impl TrellisCode {
             ));
         }
         let means = column_means(latents);
-        let mut squares = vec![0.0f64; width];
-        for row in latents.iter_rows() {
-            for ((square, v), mean) in squares.iter_mut().zip(row).zip(&means) {
-                *square += (f64::from(*v) - mean).powi(2);
-            }
-        }
-        let deviations: Vec<f32> =
-            squares.iter().map(|s| (s / rows as f64).sqrt() as f32).collect();
+        let deviations = column_deviations(latents, &means);
         let tables = unit_tables();
         let emphasised: Vec<f32> = deviations.iter().map(|d| d.powf(EMPHASIS)).collect();
         let bits = allocate(&emphasised, 8 * bytes, &tables.distortions);

@@ -5,8 +5,9 @@
 //! depends on the state then reached. Of all sequences of bits the one is sought whose values have
 //! the least squared error in all.
 
-use super::tables::{STATES, WINDOW};
+use super::tables::WINDOW;
 use crate::device::vectorised;
+use crate::kernels::code_scores::STATES;
 
 /// One coordinate: how many bits, and `mean + scale · values[window]` for each window.
 #[derive(Clone, Copy, Debug)]

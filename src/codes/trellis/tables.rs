@@ -8,13 +8,12 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::path::{Paths, Stage};
 use crate::codes::gaussian::{density, gaussian_levels, mass};
+use crate::kernels::code_scores::{STATES, TABLES};
 
 /// Bits of a code that a value depends on.
 pub(super) const WINDOW: usize = 8;
-/// Windows that there are.
-pub(super) const STATES: usize = 1 << WINDOW;
 /// The most bits of a coordinate.
-pub(super) const MAX_BITS: u8 = 8;
+pub(super) const MAX_BITS: u8 = TABLES as u8;
 /// Bits of a coordinate from which on its value depends on its own bits alone: a window of eight
 /// bits has too few values to be better than Lloyd and Max's there.
 const ALONE: u8 = 6;
