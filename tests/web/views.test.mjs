@@ -28,14 +28,20 @@ describe('every view', () => {
   async function show(page, name) {
     const link = page.getByRole('navigation').getByRole('link', { name, exact: true });
     await link.click();
+    await stands(page, name);
+  }
+
+  /** Until the view is there, and nothing in it is still being made. */
+  async function stands(page, name) {
     await page.locator('nav a[aria-current="page"]', { hasText: name }).waitFor();
     // Until its program has filled it.
     await page.locator('section:not([hidden]) h2').waitFor();
     if (name === 'Sizes') await showTools(page);
-    // Until the bundled sentences are compared.
+    // Until the bundled sentences are compared, with the baselines.
     if (name === 'Try') {
       const codes = page.getByRole('region', { name: 'Codes', exact: true });
       await codes.getByRole('row').nth(5).waitFor();
+      await page.locator('#compare:enabled').waitFor();
     }
   }
 
@@ -86,7 +92,8 @@ describe('every view', () => {
       }
       assert.equal(at, name, `Tab never reaches ${name}`);
       await page.keyboard.press('Enter');
-      await page.locator('section:not([hidden]) h2').waitFor();
+      // Controls that come or go while they are counted would be missed.
+      await stands(page, name);
       // From there every control of the view in turn: reached, and with an outline or a change.
       const wanted = await page.evaluate(() => {
         const view = document.querySelector('section:not([hidden])');
