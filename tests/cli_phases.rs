@@ -233,7 +233,7 @@ fn bad_input_is_one_clear_error() {
     refuse(&replaced("--seed", ""), 2, &["empty list"]);
     refuse(&replaced("--alignment-weight", "NaN"), 2, &["finite"]);
     refuse(&replaced("--alignment-weight", "-1"), 1, &["--alignment-weight"]);
-    refuse(&replaced("--batch", "1000"), 1, &["--batch"]);
+    refuse(&replaced("--batch", "1"), 1, &["--batch"]);
     refuse(&replaced("--validation-rows", "10"), 1, &["--validation-rows"]);
     let mut without = place.phases(&[]);
     without.drain(5..7);

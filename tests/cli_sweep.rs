@@ -394,7 +394,7 @@ fn bad_input_is_one_clear_error_before_anything_is_trained() {
     refuse(&[&base[..], &two].concat(), 2, &["same vectors"]);
     let few = ["--arch", "12-9-6-9-12", "--validation-rows", "10"];
     refuse(&[&base[..], &few].concat(), 1, &["--validation-rows", "at least 11"]);
-    refuse(&[&base[..], &["--arch", "12-9-6-9-12", "--batch", "512"]].concat(), 1, &["--batch"]);
+    refuse(&[&base[..], &["--arch", "12-9-6-9-12", "--batch", "1"]].concat(), 1, &["--batch"]);
     let nowhere = place.at("none").join("runs.jsonl");
     refuse(&place.args(&nowhere, &GRID), 1, &["none"]);
     refuse(&place.args(place.out.parent().unwrap(), &GRID), 1, &["no regular file"]);

@@ -132,6 +132,15 @@ fn patience_stops_early() {
 }
 
 #[test]
+fn a_set_smaller_than_a_batch_is_one_batch() {
+    let config = TrainConfig { batch: 1000, validation_rows: 0, ..config() };
+    let mut t = trainer(&arch(), &config);
+    assert_eq!((t.batch(), t.steps_per_epoch()), (200, 1));
+    let progress = block_on(t.advance(Budget::steps(u64::MAX))).unwrap();
+    assert_eq!((progress.step, progress.stop), (3, Some(Stop::Finished)));
+}
+
+#[test]
 fn settings_and_data_must_fit() {
     let refused = |arch: &str, config: TrainConfig, data| {
         let arch: Arch = arch.parse().unwrap();
@@ -140,8 +149,8 @@ fn settings_and_data_must_fit() {
     };
     let wide = refused("384-16-8-16-384", config(), vectors(200, 24));
     assert!(wide.contains("24 wide"), "{wide}");
-    let few = refused("24-16-8-16-24", config(), vectors(12, 24));
-    assert!(few.contains("--batch"), "{few}");
+    let few = refused("24-16-8-16-24", config(), vectors(1, 24));
+    assert!(few.contains("two are the least"), "{few}");
     let uneven = refused("24-16-8-16-20", config(), vectors(200, 24));
     assert!(uneven.contains("must take and give"), "{uneven}");
     let none = refused("24-16-8-16-24", TrainConfig { batch: 1, ..config() }, vectors(200, 24));

@@ -15,7 +15,8 @@ pub(super) const FLAGS: [(&str, &str, &str); 17] = [
     (
         "batch",
         "N",
-        "Vectors in a step; more make a steadier gradient and a Gram loss over more pairs",
+        "Vectors in a step, or all if there are fewer; of many some are near to each other, which the \
+         Gram loss is about",
     ),
     (
         "learning-rate",
@@ -42,13 +43,13 @@ pub(super) const FLAGS: [(&str, &str, &str); 17] = [
     (
         "geometry-weight",
         "W",
-        "Weight of the Gram loss; latents keep the cosines between vectors, and so the neighbours",
+        "Weight of the Gram loss; of a batch's vectors the latents keep which are near to which",
     ),
     (
         "geometry-temperature",
         "T",
-        "Temperature of the softmax that weighs a row's pairs in the Gram loss: the lower, the more \
-         the nearest count; 0: the mean square over all pairs",
+        "Temperature of the softmax that makes shares of a row's cosines in the Gram loss: the lower, \
+         the more the nearest count; 0: the mean square over all pairs",
     ),
     (
         "mse-weight",

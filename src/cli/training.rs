@@ -101,7 +101,7 @@ pub fn train(
     let cancel = ui.cancel();
     let bar = ui.progress("train", Some(trainer.total_steps()));
     let (began, first) = (Instant::now(), trainer.progress().step);
-    let batch = trainer.config().batch as u64;
+    let batch = trainer.batch() as u64;
     // A resumed training has shown its first epochs before.
     let mut shown = if first > 0 { trainer.history().len() } else { 0 };
     loop {

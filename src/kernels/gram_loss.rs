@@ -21,11 +21,12 @@ pub struct GramLoss {
 
 /// Losses of a batch's Gram matrix of latent cosines C against the teacher's T, both `m × m`.
 ///
-/// Geometry: the mean over the rows i of `Σ_j p_ij (d_ij − d̄_i)²` with `d = C − T`,
-/// `d̄_i = Σ_j p_ij d_ij` and `p_i` the softmax of `T_ij / τ` over `j ≠ i`: a variance, since what
-/// is added to all cosines of a row leaves the order of its neighbours as it is. Without a
-/// temperature (sharpness 0) `p_i` is even and `d̄_i` is nought: the mean squared difference, which
-/// has more to teach to latents that are far from right. Diversity: `1/m² Σ_{i≠j} C_ij²`.
+/// Geometry: the mean over the rows i of `2 τ² KL(p_i ‖ q_i)`, with `p_i` the softmax of `T_ij / τ`
+/// over `j ≠ i` and `q_i` that of `C_ij / τ`: the Kullback–Leibler divergence of the neighbours that
+/// the latents have from those of the teacher. What is added to all cosines of a row leaves both its
+/// order and the divergence as they are; for small differences `d = C − T` it is their variance under
+/// `p_i`, which the factor is for. Without a temperature (sharpness 0) the mean over `j ≠ i` of `d²`,
+/// which has more to teach to latents that are far from right. Diversity: `1/m² Σ_{i≠j} C_ij²`.
 ///
 /// `losses` (`m × 2`) receives each row's share times m, so that its column means are the two
 /// losses. `cosines` is replaced by the gradient G of the weighted sum with respect to C, with
@@ -95,7 +96,7 @@ fn on_cpu(cosines: &mut Tensor, teacher: &Tensor, settings: GramLoss, losses: &m
     let m = cosines.rows();
     let teacher = teacher.host();
     par_rows2((cosines.host_mut(), m), (losses.host_mut(), 2), |first, cosines, losses| {
-        let (mut shares, mut differences) = (vec![0.0; m], vec![0.0; m]);
+        let (mut wanted, mut found) = (vec![0.0; m], vec![0.0; m]);
         let rows = cosines.chunks_exact_mut(m).zip(losses.chunks_exact_mut(2)).enumerate();
         vectorised(
             #[inline(always)]
@@ -103,24 +104,60 @@ fn on_cpu(cosines: &mut Tensor, teacher: &Tensor, settings: GramLoss, losses: &m
                 for (i, (c, loss)) in rows {
                     let own = first + i;
                     let teacher = &teacher[own * m..(own + 1) * m];
-                    row_shares(teacher, own, settings.sharpness, &mut shares);
                     c[own] = 0.0;
-                    let pairs = c.iter().zip(teacher);
-                    differences.iter_mut().zip(pairs).for_each(|(d, (c, t))| *d = c - t);
-                    row(c, &differences, &shares, settings, loss);
+                    loss[0] = match settings.sharpness > 0.0 {
+                        true => divergence(c, teacher, own, settings, [&mut wanted, &mut found]),
+                        false => squares(c, teacher, own, settings, &mut found),
+                    };
+                    loss[1] = dot(c, c) / m as f32;
+                    for (c, gradient) in c.iter_mut().zip(&found) {
+                        *c = gradient + settings.diversity * *c;
+                    }
                 }
             },
         );
     });
 }
 
-/// Softmax of `teacher / τ` over all but the row's own place, where it is zero.
+/// 2 τ² KL(p ‖ q) of one row, its gradient in place of `found`.
 #[inline(always)]
-fn row_shares(teacher: &[f32], own: usize, sharpness: f32, shares: &mut [f32]) {
-    let (before, after) = (&teacher[..own], &teacher[own + 1..]);
-    let nearest = before.iter().chain(after).fold(f32::NEG_INFINITY, |n, t| n.max(*t));
-    for (share, t) in shares.iter_mut().zip(teacher) {
-        *share = exp_negative((sharpness * (t - nearest)).min(0.0));
+fn divergence(
+    c: &[f32],
+    teacher: &[f32],
+    own: usize,
+    settings: GramLoss,
+    [wanted, found]: [&mut [f32]; 2],
+) -> f32 {
+    let tau = 1.0 / settings.sharpness;
+    let level = softmax(teacher, own, settings.sharpness, wanted);
+    found.iter_mut().zip(c.iter().zip(teacher)).for_each(|(d, (c, t))| *d = t - c);
+    // Σ p (ln p − ln q), where ln p is T / τ less its level, and ln q is C / τ less that of C.
+    let mean = settings.sharpness * dot(wanted, found);
+    let divergence = mean + softmax(c, own, settings.sharpness, found) - level;
+    let scale = settings.geometry * tau;
+    found.iter_mut().zip(&*wanted).for_each(|(q, p)| *q = scale * (*q - p));
+    2.0 * tau * tau * divergence.max(0.0)
+}
+
+/// The mean of d² over the others of one row, its gradient in place of `found`.
+#[inline(always)]
+fn squares(c: &[f32], teacher: &[f32], own: usize, settings: GramLoss, found: &mut [f32]) -> f32 {
+    let share = 1.0 / (c.len().max(2) - 1) as f32;
+    found.iter_mut().zip(c.iter().zip(teacher)).for_each(|(d, (c, t))| *d = c - t);
+    found[own] = 0.0;
+    let mean = share * dot(found, found);
+    found.iter_mut().for_each(|d| *d *= settings.geometry * share);
+    mean
+}
+
+/// The softmax of `values / τ` over all but the row's own place, where it is zero, and the logarithm
+/// of what it was divided by.
+#[inline(always)]
+fn softmax(values: &[f32], own: usize, sharpness: f32, shares: &mut [f32]) -> f32 {
+    let (before, after) = (&values[..own], &values[own + 1..]);
+    let most = before.iter().chain(after).fold(f32::NEG_INFINITY, |most, v| most.max(*v));
+    for (share, v) in shares.iter_mut().zip(values) {
+        *share = exp_negative((sharpness * (v - most)).min(0.0));
     }
     shares[own] = 0.0;
     let [total] = sums(
@@ -130,22 +167,9 @@ fn row_shares(teacher: &[f32], own: usize, sharpness: f32, shares: &mut [f32]) {
         |share, _| [share],
     );
     // A batch of one has no others.
-    let scale = if total > 0.0 { 1.0 / total } else { 0.0 };
-    shares.iter_mut().for_each(|share| *share *= scale);
-}
-
-/// Losses of one row, and the gradient in place of its cosines; its own cosine is zero.
-#[inline(always)]
-fn row(c: &mut [f32], differences: &[f32], shares: &[f32], settings: GramLoss, loss: &mut [f32]) {
-    let mean = if settings.sharpness > 0.0 { dot(differences, shares) } else { 0.0 };
-    let [variance] = sums(
-        differences,
-        shares,
-        #[inline(always)]
-        |d, share| [share * (d - mean) * (d - mean)],
-    );
-    (loss[0], loss[1]) = (variance, dot(c, c) / c.len() as f32);
-    for ((c, d), share) in c.iter_mut().zip(differences).zip(shares) {
-        *c = settings.geometry * share * (d - mean) + settings.diversity * *c;
+    if total == 0.0 {
+        return 0.0;
     }
+    shares.iter_mut().for_each(|share| *share /= total);
+    total.ln() + sharpness * most
 }

@@ -13,7 +13,8 @@ use crate::student::Init;
 pub struct TrainConfig {
     /// Passes over the training rows.
     pub epochs: u32,
-    /// Vectors in a step; the rows left over at the end of an epoch wait for a later one.
+    /// Vectors in a step, or all of them if there are fewer; the rows left over at the end of an
+    /// epoch wait for a later one.
     pub batch: usize,
     /// The highest learning rate, reached after the warm-up.
     pub learning_rate: f32,
@@ -27,11 +28,11 @@ pub struct TrainConfig {
     pub clip_norm: f32,
     /// Weight of 1 − cosine(output, teacher).
     pub alignment_weight: f32,
-    /// Weight of the variance, over the pairs of a row, of the difference between the latents'
-    /// cosines and the teacher's.
+    /// Weight of 2 τ² times the divergence of the neighbours among the latents from those among
+    /// the teacher's vectors ([`crate::kernels::gram_loss`]).
     pub geometry_weight: f32,
-    /// Temperature τ of the softmax of the teacher's cosines that weighs those pairs; zero for
-    /// the mean square over all pairs alike.
+    /// Temperature τ of the softmax that makes shares of a row's cosines; zero for the mean
+    /// squared difference of cosines over all pairs alike.
     pub geometry_temperature: f32,
     /// Weight of the mean squared error of the output.
     pub mse_weight: f32,
@@ -54,7 +55,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             epochs: 20,
-            batch: 256,
+            batch: NEAR_BATCH,
             learning_rate: SPECTRAL_RATE,
             final_learning_rate: 0.01,
             warmup: 0.05,
@@ -74,18 +75,24 @@ impl Default for TrainConfig {
     }
 }
 
-/// Learning rate from a spectral start: a higher one loses what the start gave.
-const SPECTRAL_RATE: f32 = 1e-4;
-/// Learning rate from random numbers.
-const RANDOM_RATE: f32 = 2e-3;
-/// Hidden width up to which those rates hold. AdamW moves every weight by about the rate, so the
+/// Learning rate from a spectral start, and where the hidden layer has fewer than two units for each
+/// latent: a higher one loses what the start gave.
+const SPECTRAL_RATE: f32 = 1e-3;
+const NARROW_RATE: f32 = 3e-4;
+/// Hidden width up to which that rate holds. AdamW moves every weight by about the rate, so the
 /// sum over a wider layer moves by more: beyond, the rate falls as the width grows (Yang and
 /// others, "Tensor Programs V", 2022).
-const RATE_WIDTH: usize = 512;
-/// Weight and temperature of the geometry loss from a spectral start, where only near neighbours
-/// are left to be mended.
-const NEAR_WEIGHT: f32 = 100.0;
+const SPECTRAL_WIDTH: usize = 1024;
+/// The same from random numbers.
+const RANDOM_RATE: f32 = 2e-3;
+const RANDOM_WIDTH: usize = 512;
+/// Batch, weight and temperature of the geometry loss from a spectral start, where only near
+/// neighbours are left to be mended: of 256 vectors hardly two are near.
+const NEAR_BATCH: usize = 2048;
+const NEAR_WEIGHT: f32 = 1000.0;
 const NEAR_TEMPERATURE: f32 = 0.06;
+/// Batch from random numbers: more steps.
+const ALL_BATCH: usize = 256;
 /// Weight of the geometry loss from random numbers, where every pair has something to teach.
 const ALL_WEIGHT: f32 = 20.0;
 
@@ -97,18 +104,27 @@ impl TrainConfig {
         let usual = if arch.variant() == Variant::Plain { Init::Spectral } else { Init::Random };
         let init = init.unwrap_or(usual);
         let hidden = (1..arch.layers()).filter(|i| *i != arch.latent_index());
-        let widest = hidden.map(|i| arch.widths()[i]).max().unwrap_or(RATE_WIDTH);
-        let share = (RATE_WIDTH as f32 / widest as f32).min(1.0);
+        let widths: Vec<usize> = hidden.map(|i| arch.widths()[i]).collect();
+        let widest = widths.iter().copied().max().unwrap_or(0);
+        let narrow = widths.iter().any(|width| *width < 2 * arch.latent());
+        let rate = |rate: f32, width: usize| rate * (width as f32 / widest as f32).min(1.0);
         let base = match init {
-            Init::Spectral => Self::default(),
+            Init::Spectral => Self {
+                learning_rate: match narrow {
+                    true => NARROW_RATE,
+                    false => rate(SPECTRAL_RATE, SPECTRAL_WIDTH),
+                },
+                ..Self::default()
+            },
             Init::Random => Self {
-                learning_rate: RANDOM_RATE,
+                batch: ALL_BATCH,
+                learning_rate: rate(RANDOM_RATE, RANDOM_WIDTH),
                 geometry_weight: ALL_WEIGHT,
                 geometry_temperature: 0.0,
                 ..Self::default()
             },
         };
-        Self { init, learning_rate: share * base.learning_rate, ..base }
+        Self { init, ..base }
     }
 
     /// Whether the best epoch is kept, where there are validation rows.
@@ -227,11 +243,12 @@ mod tests {
     #[test]
     fn rates_and_losses_go_by_start_and_width() {
         let config = |s, init| TrainConfig::suited_to(&Arch::family_b(s).unwrap(), Some(init));
-        assert_eq!(config(256, Init::Spectral), TrainConfig::default());
-        assert_eq!(config(512, Init::Spectral).learning_rate, SPECTRAL_RATE);
-        assert_eq!(config(2048, Init::Spectral).learning_rate, SPECTRAL_RATE / 4.0);
+        assert_eq!(config(512, Init::Spectral), TrainConfig::default());
+        assert_eq!(config(383, Init::Spectral).learning_rate, NARROW_RATE);
+        assert_eq!(config(2048, Init::Spectral).learning_rate, SPECTRAL_RATE / 2.0);
         let random = config(256, Init::Random);
         assert_eq!((random.learning_rate, random.geometry_temperature), (RANDOM_RATE, 0.0));
+        assert_eq!(random.batch, ALL_BATCH);
         assert_eq!(config(1024, Init::Random).learning_rate, RANDOM_RATE / 2.0);
         let sn727 = Arch::family_b(256).unwrap().with_variant(Variant::Sn727).unwrap();
         assert_eq!(TrainConfig::suited_to(&sn727, None), random);

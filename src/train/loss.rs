@@ -19,11 +19,12 @@ use crate::train::TrainConfig;
 pub(crate) const HEAD_SHARE: f32 = 0.5;
 
 /// The weights of the loss
-/// `a · mean_i(1 − cos(o_i, t_i)) + g · mean_i Var_j(cos(z_i, z_j) − cos(t_i, t_j)) + q · R + d · D`
+/// `a · mean_i(1 − cos(o_i, t_i)) + g · 2τ² mean_i KL(p_i ‖ q_i) + q · R + d · D`
 /// with `R = mean_ij((o_ij − t_ij)²)` and `D = 1/m² Σ_{i≠j} cos(z_i, z_j)²`
-/// for outputs o, latents z and teacher vectors t of a batch of m. The variance is over `j ≠ i`
-/// with weights that are the softmax of `cos(t_i, t_j) / τ`; without a τ it is the mean square
-/// ([`gram_loss`]). `sn727` adds half the alignment term for its extra head.
+/// for outputs o, latents z and teacher vectors t of a batch of m, `p_i` the softmax over `j ≠ i` of
+/// `cos(t_i, t_j) / τ` and `q_i` that of `cos(z_i, z_j) / τ`; without a τ the mean squared
+/// difference of the two cosines stands for the divergence ([`gram_loss`]). `sn727` adds half the
+/// alignment term for its extra head.
 ///
 /// Where latents are stored in a few bits, o comes of what is stored, ẑ, and the cosines are those
 /// of queries with documents, cos(z_i, ẑ_j).
@@ -37,7 +38,7 @@ pub struct Objective {
     pub mse: f32,
     /// d
     pub diversity: f32,
-    /// τ; 0: none, the mean square over all pairs.
+    /// τ; 0: none, the mean squared difference over all pairs.
     pub temperature: f32,
 }
 
@@ -46,7 +47,7 @@ pub struct Objective {
 pub struct Losses {
     /// Mean of 1 − cosine(output, teacher).
     pub alignment: f32,
-    /// Weighted variance of the differences of cosines.
+    /// Divergence of the neighbours of the latents from the teacher's, times 2 τ².
     pub geometry: f32,
     /// Mean squared cosine of different latents.
     pub diversity: f32,

@@ -186,15 +186,13 @@ impl Trainer {
             ));
         }
         let split = Split::new(data.rows(), config.validation_rows, config.seed);
-        if split.training.len() < config.batch {
+        if split.training.len() < 2 {
             return Err(Error::invalid(
-                "--batch",
+                "vectors",
                 format!(
-                    "{} is more than the {} rows to train on ({} of {} are set aside for validation)",
-                    config.batch,
+                    "{} to train on ({} are set aside for validation); two are the least",
                     split.training.len(),
-                    split.validation.len(),
-                    data.rows()
+                    split.validation.len()
                 ),
             ));
         }
@@ -210,6 +208,7 @@ impl Trainer {
     ) -> Result<Self> {
         let config = &state.config;
         let split = Split::new(data.rows(), config.validation_rows, config.seed);
+        let batch = config.batch.min(split.training.len());
         let truth = (split.validation.len() > VALIDATION_K)
             .then(|| {
                 let rows = data.gather_rows(&split.validation);
@@ -217,14 +216,8 @@ impl Trainer {
             })
             .transpose()?;
         Ok(Self {
-            step: Step::new(
-                device,
-                parameters,
-                &Objective::new(config),
-                config.batch,
-                channel.as_ref(),
-            )?,
-            batch: vec![0.0; config.batch * data.cols()],
+            step: Step::new(device, parameters, &Objective::new(config), batch, channel.as_ref())?,
+            batch: vec![0.0; batch * data.cols()],
             order: (u32::MAX, Vec::new()),
             best: if config.keeps_best() { parameters.values().to_vec() } else { Vec::new() },
             last: Losses::default(),
@@ -255,9 +248,14 @@ impl Trainer {
         &self.state.config
     }
 
+    /// Vectors in a step: those of the settings, or all if there are fewer.
+    pub fn batch(&self) -> usize {
+        self.batch.len() / self.data.cols()
+    }
+
     /// Steps of one epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        (self.split.training.len() / self.state.config.batch) as u64
+        (self.split.training.len() / self.batch()) as u64
     }
 
     /// Steps of the whole training.
@@ -369,8 +367,9 @@ impl Trainer {
         if self.order.0 != epoch {
             self.order = (epoch, epoch_order(&self.split.training, self.state.config.seed, epoch));
         }
-        let first = (self.state.step % per_epoch) as usize * self.state.config.batch;
-        gather(&self.data, &self.order.1[first..first + self.state.config.batch], &mut self.batch);
+        let first = (self.state.step % per_epoch) as usize * self.batch();
+        let rows = &self.order.1[first..first + self.batch()];
+        gather(&self.data, rows, &mut self.batch);
         // Each step has its own noise, the same after a resume.
         let seed = self.state.config.seed as u32 ^ (self.state.step as u32).rotate_left(16);
         self.step.differentiate(&self.batch, seed)?;
@@ -439,7 +438,7 @@ impl Trainer {
         let Some(truth) = &self.truth else { return Ok(None) };
         let latent = self.state.arch.latent();
         let mut latents = Vec::with_capacity(self.split.validation.len() * latent);
-        for rows in self.split.validation.chunks(self.state.config.batch) {
+        for rows in self.split.validation.chunks(self.batch()) {
             gather(&self.data, rows, &mut self.batch);
             let values = self.step.encode(&self.batch).await?;
             latents.extend_from_slice(&values[..rows.len() * latent]);

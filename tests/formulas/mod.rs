@@ -299,15 +299,15 @@ pub fn squared_errors(out: &Mat, target: &Mat) -> Mat {
     Mat::from_fn(out.rows, 1, |r, _| squares.row(r).iter().sum::<f64>() / out.cols as f64)
 }
 
-/// Shares of the pairs of row `r`: the softmax of `sharpness · teacher` over the others.
-fn gram_shares(teacher: &Mat, r: usize, sharpness: f64) -> Vec<f64> {
-    let power = |c: usize| one_if(r != c) * (sharpness * teacher.at(r, c)).exp();
-    let total: f64 = (0..teacher.rows).map(power).sum();
-    (0..teacher.rows).map(|c| if total > 0.0 { power(c) / total } else { 0.0 }).collect()
+/// Shares of the pairs of row `r`: the softmax of `sharpness · values` over the others.
+fn gram_shares(values: &Mat, r: usize, sharpness: f64) -> Vec<f64> {
+    let power = |c: usize| one_if(r != c) * (sharpness * values.at(r, c)).exp();
+    let total: f64 = (0..values.rows).map(power).sum();
+    (0..values.rows).map(|c| if total > 0.0 { power(c) / total } else { 0.0 }).collect()
 }
 
-/// Each row's share of the geometry loss, the variance of the differences, and of the diversity
-/// loss, times the rows: `m × 2`.
+/// Each row's share of the geometry loss, 2 τ² times the divergence of the shares (without a
+/// sharpness the mean squared difference), and of the diversity loss, times the rows: `m × 2`.
 pub fn gram_losses(cosines: &Mat, teacher: &Mat, sharpness: f64) -> Mat {
     let m = cosines.rows;
     Mat::from_fn(m, 2, |r, which| {
@@ -315,28 +315,37 @@ pub fn gram_losses(cosines: &Mat, teacher: &Mat, sharpness: f64) -> Mat {
             let square = |c: usize| one_if(r != c) * cosines.at(r, c).powi(2);
             return (0..m).map(square).sum::<f64>() / m as f64;
         }
-        let shares = gram_shares(teacher, r, sharpness);
-        let moment = |power: i32| -> f64 {
-            let term = |c: usize| shares[c] * (cosines.at(r, c) - teacher.at(r, c)).powi(power);
-            (0..m).map(term).sum()
-        };
-        moment(2) - one_if(sharpness > 0.0) * moment(1).powi(2)
+        let wanted = gram_shares(teacher, r, sharpness);
+        let found = gram_shares(cosines, r, sharpness);
+        let others = (0..m).filter(|c| *c != r);
+        if sharpness > 0.0 {
+            let term = |c: usize| wanted[c] * (wanted[c] / found[c]).ln();
+            2.0 / sharpness.powi(2) * others.map(term).sum::<f64>()
+        } else {
+            others.map(|c| wanted[c] * (cosines.at(r, c) - teacher.at(r, c)).powi(2)).sum()
+        }
     })
 }
 
-/// The gradient of the weighted mean of [`gram_losses`] with respect to the cosines.
+/// The gradient of the weighted mean of [`gram_losses`] with respect to the cosines, the divergence
+/// through the whole Jacobian of its softmax.
 pub fn gram_grad(cosines: &Mat, teacher: &Mat, weights: [f64; 2], sharpness: f64) -> Mat {
     let m = cosines.rows;
-    let shares: Vec<_> = (0..m).map(|r| gram_shares(teacher, r, sharpness)).collect();
-    let difference = |r: usize, c: usize| cosines.at(r, c) - teacher.at(r, c);
-    let mean = |r: usize| {
-        let sum: f64 = (0..m).map(|c| shares[r][c] * difference(r, c)).sum();
-        one_if(sharpness > 0.0) * sum
+    let geometry = |r: usize, c: usize| {
+        let wanted = gram_shares(teacher, r, sharpness);
+        if sharpness == 0.0 {
+            return wanted[c] * 2.0 * (cosines.at(r, c) - teacher.at(r, c));
+        }
+        let found = gram_shares(cosines, r, sharpness);
+        let through = |k: usize| {
+            let jacobian = sharpness * found[k] * (one_if(k == c) - found[c]);
+            -wanted[k] / found[k] * jacobian
+        };
+        let others = (0..m).filter(|k| *k != r);
+        one_if(r != c) * 2.0 / sharpness.powi(2) * others.map(through).sum::<f64>()
     };
-    let means: Vec<f64> = (0..m).map(mean).collect();
     Mat::from_fn(m, m, |r, c| {
-        let of_geometry = weights[0] * 2.0 * shares[r][c] * (difference(r, c) - means[r]);
         let of_diversity = one_if(r != c) * weights[1] * 2.0 * cosines.at(r, c) / m as f64;
-        (of_geometry + of_diversity) / m as f64
+        (weights[0] * geometry(r, c) + of_diversity) / m as f64
     })
 }

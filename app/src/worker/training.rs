@@ -220,7 +220,7 @@ pub(super) async fn advance(
         task.check().await?;
     }
     let progress = job.trainer.progress();
-    let vectors = (progress.step - first) * job.trainer.config().batch as u64;
+    let vectors = (progress.step - first) * job.trainer.batch() as u64;
     let rate = vectors as f64 / began.elapsed().as_secs_f64().max(1e-9);
     if progress.stop.is_some() || job.kept_at.elapsed() >= KEEP_EVERY {
         job.keep().await?;

@@ -31,15 +31,16 @@ pub fn estimate(
     share: Share,
     device: &Device,
 ) -> anyhow::Result<f64> {
+    let batch = |run: &RunSettings| run.config.batch.min(data.training.rows()).max(1);
     let flops = |run: &RunSettings| {
-        let steps = data.training.rows() / run.config.batch * run.config.epochs as usize;
-        (steps * run.config.batch) as f64 * run.arch.flops_per_vector() as f64
+        let steps = data.training.rows() / batch(run) * run.config.epochs as usize;
+        (steps * batch(run)) as f64 * run.arch.flops_per_vector() as f64
     };
     let Some(widest) = todo.iter().max_by_key(|run| run.arch.flops_per_vector()) else {
         return Ok(0.0);
     };
     let options = BenchOptions {
-        training_batch: widest.config.batch,
+        training_batch: batch(widest),
         seconds: 0.2,
         samples: 2,
         ..BenchOptions::default()
@@ -56,7 +57,7 @@ pub fn estimate(
             .install(|| time(&Device::Cpu(Cpu::new(Some(share.memory)))))?,
     };
     let ms = report.training.first().map_or(f64::NAN, |row| row.median_ms);
-    let per_flop = ms / 1e3 / (widest.config.batch as f64 * widest.arch.flops_per_vector() as f64);
+    let per_flop = ms / 1e3 / (batch(widest) as f64 * widest.arch.flops_per_vector() as f64);
     let total: f64 = todo.iter().map(flops).sum();
     Ok(total * per_flop / share.jobs as f64)
 }
