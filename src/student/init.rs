@@ -61,7 +61,7 @@ const BENT_SHIFT: f32 = 0.5;
 const SUM_SCALE: f32 = 4.0;
 const SUM_SHIFT: f32 = 10.0;
 /// Root mean square of a coordinate up to which that holds.
-const LARGEST_SINGLE: f64 = 0.3;
+const LARGEST_SINGLE: f64 = 0.1;
 
 // The norm coordinate, for coordinates of length r (root mean square): the last latent is
 // r · (LEVEL + SLOPE · (Σ z² / r² − 1)). All three figures were chosen on 3,000-row samples of the
