@@ -1,0 +1,381 @@
+//! The codes in one picture: what each keeps against what it costs, with the Pareto front.
+
+use lnsp::experiment::{Kept, Kind};
+use lnsp::metrics::{Interval, pareto_front};
+use lnsp::number::{count, decimal};
+
+use super::result::Outcome;
+use crate::page::axes::{Scale, decades};
+use crate::page::html::escape;
+use crate::protocol::CodeTimes;
+
+/// What runs to the right, as it stands in the address and in words; the default first.
+pub(super) const COSTS: [(&str, &str); 2] =
+    [("bytes", "bytes a vector"), ("time", "time to encode a vector")];
+/// What runs upwards.
+pub(super) const SCORES: [(&str, &str); 2] =
+    [("neighbours", "neighbours kept"), ("topic", "neighbours of the same topic")];
+
+/// The drawing's size, and where its axes end.
+const SIZE: (f64, f64) = (720.0, 420.0);
+const ACROSS: (f64, f64) = (54.0, 704.0);
+const UP: (f64, f64) = (370.0, 24.0);
+/// Places between marks of one cost, which would hide each other.
+const APART: f64 = 9.0;
+/// A letter of a label is about so wide.
+const LETTER: f64 = 7.0;
+
+/// What is held against what.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Axes {
+    /// Time to encode, not bytes.
+    pub time: bool,
+    /// Neighbours of the same topic, not those of the teacher.
+    pub topic: bool,
+}
+
+/// A code as a mark.
+struct Mark<'a> {
+    code: &'a Kept,
+    cost: f64,
+    /// Of the neighbours that are counted.
+    score: Interval,
+}
+
+impl Mark<'_> {
+    fn is_student(&self) -> bool {
+        self.code.kind == Kind::Student
+    }
+}
+
+/// The marks of a chart, which of them are on the front, and how they are told.
+struct Chart<'a> {
+    axes: Axes,
+    k: usize,
+    marks: Vec<Mark<'a>>,
+    front: Vec<usize>,
+    /// What the teacher scores, which has no time of its own.
+    teacher: f64,
+}
+
+impl<'a> Chart<'a> {
+    fn new(outcome: &'a Outcome, axes: Axes, times: Option<&CodeTimes>) -> Option<Self> {
+        let sides = &outcome.compared.side_by_side;
+        let k = sides.k as f64;
+        let score = |code: &Kept| -> Option<Interval> {
+            let share = if axes.topic { code.same_label? } else { code.interval };
+            Some(Interval { mean: k * share.mean, low: k * share.low, high: k * share.high })
+        };
+        let cost = |code: &Kept| match times {
+            _ if !axes.time => Some(code.bytes_per_vector as f64),
+            Some(times) => time_of(times, &code.name),
+            None => None,
+        };
+        let mark = |code: &'a Kept| Some(Mark { code, cost: cost(code)?, score: score(code)? });
+        let marks: Vec<Mark<'a>> = sides.codes.iter().filter_map(mark).collect();
+        let points: Vec<(f64, f64)> = marks.iter().map(|m| (m.cost, m.score.mean)).collect();
+        let front = pareto_front(&points);
+        let teacher = sides.codes.first().and_then(score)?.mean;
+        (!marks.is_empty()).then_some(Self { axes, k: sides.k, marks, front, teacher })
+    }
+
+    fn title(&self) -> String {
+        let score = if self.axes.topic { "of the same topic" } else { "kept" };
+        format!("Of {} nearest neighbours, {score}", self.k)
+    }
+
+    fn cost(&self, mark: &Mark<'_>) -> String {
+        match self.axes.time {
+            true => format!("{} µs", significant(mark.cost)),
+            false => format!("{} bytes", count(mark.cost as u64)),
+        }
+    }
+
+    /// A mark's code, with its cost unless its name says it already.
+    fn named(&self, mark: &Mark<'_>) -> String {
+        let (name, cost) = (&mark.code.name, self.cost(mark));
+        if name.ends_with(&cost) { name.clone() } else { format!("{name}, {cost}") }
+    }
+
+    /// The front, from little cost to much.
+    fn best(&self) -> impl Iterator<Item = &Mark<'a>> {
+        self.front.iter().map(|i| &self.marks[*i])
+    }
+
+    /// What the picture shows, in words: the front, and each student's place.
+    fn sentence(&self) -> String {
+        let told =
+            |mark: &Mark<'_>| format!("{} ({})", self.named(mark), decimal(mark.score.mean, 2));
+        let (spent, first) =
+            if self.axes.time { ("time", "fastest") } else { ("bytes", "smallest") };
+        let all: Vec<String> = self.best().map(told).collect();
+        let mut said = format!("Best for their {spent}, from the {first}: {}.", all.join("; "));
+        let (mut on, mut off) = (Vec::new(), Vec::new());
+        for (i, mark) in self.marks.iter().enumerate().filter(|(_, mark)| mark.is_student()) {
+            if self.front.contains(&i) {
+                on.push(self.named(mark));
+            } else if let Some(rival) = self.best().filter(|best| best.cost <= mark.cost).last() {
+                let loses = mark.score.mean < rival.score.mean;
+                let verb = if loses { "loses to" } else { "is no better than" };
+                off.push(format!("{} {verb} {}", told(mark), told(rival)));
+            }
+        }
+        said += &match (on.is_empty(), off.is_empty()) {
+            (false, _) => format!(" Students among them: {}.", on.join("; ")),
+            (true, false) => " No student is among them.".into(),
+            (true, true) => String::new(),
+        };
+        if !off.is_empty() {
+            said += &format!(" {}.", off.join("; "));
+        }
+        said
+    }
+
+    /// Places of the marks: those of one cost stand a little apart.
+    fn places(&self, across: &Scale) -> Vec<f64> {
+        let place = |(i, mark): (usize, &Mark<'_>)| {
+            let alike = |other: &&Mark<'_>| other.cost == mark.cost;
+            let before = self.marks[..i].iter().filter(alike).count() as f64;
+            let others = self.marks.iter().filter(alike).count() as f64 - 1.0;
+            across.at(mark.cost) + APART * (before - others / 2.0)
+        };
+        self.marks.iter().enumerate().map(place).collect()
+    }
+
+    fn draw(&self) -> String {
+        let spread = |values: &mut dyn Iterator<Item = f64>| {
+            values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)))
+        };
+        let (least, most) = spread(&mut self.marks.iter().map(|mark| mark.cost));
+        let across = Scale::log((least / 1.6, most * 1.35), ACROSS);
+        let ends = self.marks.iter().flat_map(|mark| [mark.score.low, mark.score.high]);
+        let (low, high) = spread(&mut ends.chain([self.teacher]));
+        let room = (0.04 * (high - low)).max(0.02);
+        let up = Scale::linear((low - room, high + room), UP);
+        let mut out = format!(
+            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}. {}\">\
+             <text x=\"8\" y=\"14\">{}</text>",
+            SIZE.0,
+            SIZE.1,
+            escape(&self.title()),
+            escape(&self.sentence()),
+            escape(&self.title())
+        );
+        let (step, digits) = step(high - low);
+        let rows = up.among((0..=(high / step).ceil() as usize).map(|i| i as f64 * step));
+        out += &up.rows(&across, &rows, |value| decimal(value, digits));
+        let (ticks, unit) = self.ticks(&across);
+        out += &across.columns(
+            &up,
+            &ticks,
+            |v| if v < 1.0 { format!("{v}") } else { count(v as u64) },
+        );
+        let teacher = up.at(self.teacher);
+        out += &format!(
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{unit}</text>\
+             <path class=\"level\" d=\"M{} {teacher:.1}H{}\"/>",
+            ACROSS.1,
+            UP.0 + 42.0,
+            ACROSS.0,
+            ACROSS.1
+        );
+        let places = self.places(&across);
+        let line: Vec<String> = self
+            .front
+            .iter()
+            .map(|i| format!("{:.1} {:.1}", places[*i], up.at(self.marks[*i].score.mean)))
+            .collect();
+        out += &format!("<path class=\"front\" d=\"M{}\"/>", line.join("L"));
+        for (i, mark) in self.marks.iter().enumerate() {
+            let on = self.front.iter().position(|f| *f == i);
+            out += &self.mark(mark, places[i], &up, on);
+        }
+        out + "</svg>"
+    }
+
+    /// One mark: its interval, a diamond or a circle, filled and named on the front; `on` is its
+    /// place there.
+    fn mark(&self, mark: &Mark<'_>, x: f64, up: &Scale, on: Option<usize>) -> String {
+        let y = up.at(mark.score.mean);
+        let (low, high) = (up.at(mark.score.low), up.at(mark.score.high));
+        let shape = match mark.is_student() {
+            true => format!("M{x:.1} {:.1}l7 7-7 7-7-7z", y - 7.0),
+            false => format!("M{:.1} {y:.1}a5 5 0 1 1 10 0a5 5 0 1 1-10 0z", x - 5.0),
+        };
+        let class = match (mark.is_student(), on.is_some()) {
+            (true, true) => "student best",
+            (true, false) => "student",
+            (false, true) => "best",
+            (false, false) => "",
+        };
+        let mut out = format!(
+            "<g class=\"{class}\"><title>{}: {} of {} ({} to {})</title>\
+             <path d=\"M{x:.1} {low:.1}V{high:.1}\"/><path d=\"{shape}\"/></g>",
+            escape(&self.named(mark)),
+            decimal(mark.score.mean, 2),
+            self.k,
+            decimal(mark.score.low, 2),
+            decimal(mark.score.high, 2)
+        );
+        if let Some(place) = on {
+            let name = mark.code.name.split(", ").next().unwrap_or_default();
+            // Above the front is nothing, but what begins it would leave the drawing.
+            let fits = x - LETTER * name.len() as f64 > ACROSS.0;
+            let (x, y, anchor) = match place > 0 || fits {
+                true => (x - 10.0, y - 8.0, "end"),
+                false => (x + 10.0, y + 18.0, "start"),
+            };
+            out += &format!(
+                "<text class=\"name\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",
+                escape(name)
+            );
+        }
+        out
+    }
+
+    /// Values that stand below the drawing, and what they are. Codes of 384 values take 3·2ᵏ bytes.
+    fn ticks(&self, across: &Scale) -> (Vec<f64>, &'static str) {
+        match self.axes.time {
+            true => (across.among(decades().flat_map(|v| [v, 3.0 * v])), "µs to encode a vector"),
+            false => (
+                across.among((0..14).map(|k| 3.0 * f64::from(1u32 << k))),
+                "bytes a vector, each step doubles",
+            ),
+        }
+    }
+}
+
+/// The microseconds that a code takes for one vector, if it was timed.
+pub(super) fn time_of(times: &CodeTimes, name: &str) -> Option<f64> {
+    times.codes.iter().find(|(known, _)| known == name).map(|(_, us)| *us)
+}
+
+/// Microseconds with as many digits as were measured.
+pub(super) fn significant(value: f64) -> String {
+    decimal(value, if value < 1.0 { 2 } else { usize::from(value < 100.0) })
+}
+
+/// Between two lines of a scale that spans so much: of ten lines at most.
+fn step(span: f64) -> (f64, usize) {
+    let all = [(0.02, 2), (0.05, 2), (0.1, 1), (0.2, 1), (0.5, 1)];
+    all.into_iter().find(|(step, _)| span <= 8.0 * step).unwrap_or((1.0, 0))
+}
+
+/// The chart and what it says; `times` once they are measured.
+pub(super) fn chart(outcome: &Outcome, axes: Axes, times: Option<&CodeTimes>) -> String {
+    let waits = !outcome.whole || axes.time && times.is_none();
+    let drawn = (!waits).then(|| Chart::new(outcome, axes, times)).flatten();
+    let Some(chart) = drawn else {
+        let said = if waits { "Being measured." } else { "Nothing to draw." };
+        // As large as what comes.
+        return format!(
+            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{said}\">\
+             <text x=\"{}\" y=\"60\">{said}</text></svg>",
+            SIZE.0, SIZE.1, ACROSS.0
+        );
+    };
+    format!(
+        "{}<p class=\"aside\">◆ students, ● other codes; filled: the best for what they cost, joined by \
+         the line; bars: 95 % intervals, and where they overlap chance may have put one above the \
+         other; dashed: the teacher.</p><p>{}</p>",
+        chart.draw(),
+        escape(&chart.sentence())
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use lnsp::Matrix;
+    use lnsp::codes::Encoded;
+    use lnsp::experiment::Reference;
+
+    use super::*;
+    use crate::protocol::Compared;
+
+    const BYTES: Axes = Axes { time: false, topic: false };
+
+    /// Points on a circle, moved by the code; the more, the fewer neighbours stay.
+    fn circle(moved: f32) -> Matrix {
+        Matrix::from_fn(60, 2, |r, c| {
+            let angle = 0.1 * r as f32 + moved * ((r * 7919 % 60) as f32 / 60.0 - 0.5);
+            if c == 0 { angle.cos() } else { angle.sin() }
+        })
+    }
+
+    fn outcome(codes: &[(Kind, &str, usize, f32)]) -> Outcome {
+        let labels = (0..60).map(|i| i / 20).collect();
+        let reference = Reference::new(circle(0.0), &[]).unwrap().labelled(labels).unwrap();
+        let kept = |(kind, name, bytes, moved): &(Kind, &str, usize, f32)| {
+            let code = Encoded {
+                name: (*name).into(),
+                bytes_per_vector: *bytes,
+                asymmetric: false,
+                queries: None,
+                documents: circle(*moved),
+                reconstruction: None,
+            };
+            reference.kept(*kind, &code).unwrap()
+        };
+        let compared = Compared {
+            side_by_side: reference.side_by_side(codes.iter().map(kept).collect()).unwrap(),
+            device: "cpu".into(),
+            fitted_on: "these".into(),
+            notes: Vec::new(),
+        };
+        Outcome { compared, texts: Vec::new(), whole: true }
+    }
+
+    #[test]
+    fn the_front_is_drawn_and_told_and_losses_are_said() {
+        let found = outcome(&[
+            (Kind::Student, "good, 2 bytes", 2, 0.1),
+            (Kind::Student, "poor, int8 latents", 4, 3.0),
+            (Kind::Baseline, "plain <4>", 4, 0.05),
+            (Kind::Baseline, "useless", 6, 5.0),
+        ]);
+        let html = chart(&found, BYTES, None);
+        assert_eq!(html.matches("<g class=").count(), 5, "the teacher, too");
+        assert_eq!(html.matches("class=\"student best\"").count(), 1);
+        assert_eq!(html.matches("class=\"student\"").count(), 1);
+        assert!(
+            html.contains("role=\"img\" aria-label=\"Of 10 nearest neighbours, kept. Best for")
+        );
+        let said = html.rsplit("<p>").next().unwrap();
+        assert!(
+            said.starts_with("Best for their bytes, from the smallest: good, 2 bytes ("),
+            "{said}"
+        );
+        assert!(said.contains("plain &lt;4&gt;, 4 bytes") && !said.contains("<4>"), "{said}");
+        assert!(said.contains("Students among them: good, 2 bytes."), "{said}");
+        assert!(said.contains("poor, int8 latents, 4 bytes (") && said.contains("loses to plain"));
+        assert!(!said.contains("useless") && !html.contains("NaN") && !html.contains("inf"));
+        // Two codes of one cost do not hide each other.
+        let at: Vec<&str> = html.split("<path d=\"M").skip(1).collect();
+        assert!(at.len() > 5);
+    }
+
+    #[test]
+    fn without_a_student_on_the_front_that_is_said() {
+        let found =
+            outcome(&[(Kind::Student, "student", 4, 3.0), (Kind::Baseline, "plain", 4, 0.05)]);
+        assert!(chart(&found, BYTES, None).contains("No student is among them."));
+    }
+
+    #[test]
+    fn the_axes_are_those_asked_for() {
+        let found = outcome(&[(Kind::Student, "slow", 4, 0.05), (Kind::Baseline, "fast", 8, 0.3)]);
+        let topic = chart(&found, Axes { topic: true, ..BYTES }, None);
+        assert!(topic.contains("Of 10 nearest neighbours, of the same topic"));
+        let time = Axes { time: true, ..BYTES };
+        assert!(chart(&found, time, None).contains("Being measured."));
+        let times =
+            CodeTimes { vectors: 60, codes: vec![("slow".into(), 41.25), ("fast".into(), 0.5)] };
+        let timed = chart(&found, time, Some(&times));
+        // The teacher's own vectors are there: no time.
+        assert_eq!(timed.matches("<g class=").count(), 2);
+        assert!(timed.contains("Best for their time, from the fastest: fast, 0.50 µs"), "{timed}");
+        assert!(timed.contains("slow, 41.2 µs") && timed.contains("µs to encode a vector"));
+        let early = Outcome { whole: false, ..found };
+        assert!(chart(&early, BYTES, None).contains("Being measured."));
+    }
+}
