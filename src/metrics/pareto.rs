@@ -3,20 +3,26 @@
 /// Which of `(cost, value)` are on the Pareto front, by ascending cost: those with a greater value
 /// than every other of no greater cost. Of equals the first counts; what is not finite does not.
 pub fn pareto_front(points: &[(f64, f64)]) -> Vec<usize> {
-    let finite = |i: &usize| points[*i].0.is_finite() && points[*i].1.is_finite();
-    let mut order: Vec<usize> = (0..points.len()).filter(finite).collect();
-    // Stable: of equals the first stays first.
-    order.sort_by(|a, b| {
-        let ((cost, value), (other, rival)) = (points[*a], points[*b]);
-        cost.total_cmp(&other).then(rival.total_cmp(&value))
-    });
-    let mut best = f64::NEG_INFINITY;
-    order.retain(|i| {
-        let better = points[*i].1 > best;
-        best = best.max(points[*i].1);
-        better
-    });
-    order
+    let (mut front, mut best) = (Vec::new(), f64::NEG_INFINITY);
+    // The cheapest of what is better than all so far. Fronts are short: no need to sort.
+    let next = |best: f64| -> Option<usize> {
+        let mut found: Option<usize> = None;
+        for (i, (cost, value)) in points.iter().enumerate() {
+            let better = cost.is_finite() && value.is_finite() && *value > best;
+            let cheaper = found
+                .map(|j| points[j])
+                .is_none_or(|(least, rival)| *cost < least || *cost == least && *value > rival);
+            if better && cheaper {
+                found = Some(i);
+            }
+        }
+        found
+    };
+    while let Some(i) = next(best) {
+        front.push(i);
+        best = points[i].1;
+    }
+    front
 }
 
 #[cfg(test)]

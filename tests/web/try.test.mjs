@@ -250,7 +250,7 @@ for (const kind of Object.keys(KINDS)) {
     test('other topics and another student', async () => {
       const { page } = opened;
       await page.getByLabel('Space').check();
-      await page.getByLabel(/S = 512/).check();
+      await page.getByLabel(/S = 512, f16/).check();
       await page.locator('#compare').click();
       const row = page.getByRole('row').filter({ hasText: 'student-512, int8 latents' });
       await row.first().waitFor({ timeout: 60_000 });

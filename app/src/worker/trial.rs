@@ -21,7 +21,7 @@ use crate::protocol::{
     TRAINED_HERE, Topic, VectorSet,
 };
 
-/// Numbers of a latent of every student here.
+/// Numbers of a latent of the students of family B, and of PCA beside all.
 const LATENT: usize = TEACHER_WIDTH / 2;
 /// Bits a coordinate of the rotated codes.
 const BITS: [u8; 3] = [4, 2, 1];

@@ -17,9 +17,9 @@ pub(super) const SCORES: [(&str, &str); 2] =
     [("neighbours", "neighbours kept"), ("topic", "neighbours of the same topic")];
 
 /// The drawing's size, and where its axes end.
-const SIZE: (f64, f64) = (720.0, 420.0);
-const ACROSS: (f64, f64) = (54.0, 704.0);
-const UP: (f64, f64) = (370.0, 24.0);
+const SIZE: (f64, f64) = (720.0, 430.0);
+const ACROSS: (f64, f64) = (66.0, 704.0);
+const UP: (f64, f64) = (376.0, 46.0);
 /// Places between marks of one cost, which would hide each other.
 const APART: f64 = 9.0;
 /// A letter of a label is about so wide.
@@ -104,42 +104,63 @@ impl<'a> Chart<'a> {
 
     /// What the picture shows, in words: the front, and each student's place.
     fn sentence(&self) -> String {
-        let told =
-            |mark: &Mark<'_>| format!("{} ({})", self.named(mark), decimal(mark.score.mean, 2));
         let (spent, first) =
             if self.axes.time { ("time", "fastest") } else { ("bytes", "smallest") };
-        let all: Vec<String> = self.best().map(told).collect();
+        let score = |mark: &Mark<'_>| decimal(mark.score.mean, 2);
+        let all: Vec<String> =
+            self.best().map(|mark| format!("{} ({})", self.named(mark), score(mark))).collect();
         let mut said = format!("Best for their {spent}, from the {first}: {}.", all.join("; "));
-        let (mut on, mut off) = (Vec::new(), Vec::new());
-        for (i, mark) in self.marks.iter().enumerate().filter(|(_, mark)| mark.is_student()) {
-            if self.front.contains(&i) {
-                on.push(self.named(mark));
-            } else if let Some(rival) = self.best().filter(|best| best.cost <= mark.cost).last() {
-                let loses = mark.score.mean < rival.score.mean;
-                let verb = if loses { "loses to" } else { "is no better than" };
-                off.push(format!("{} {verb} {}", told(mark), told(rival)));
-            }
+        let scores = || self.marks.iter().map(|mark| mark.score);
+        let lowest_end = scores().map(|score| score.high).fold(f64::MAX, f64::min);
+        if scores().all(|score| score.low <= lowest_end) {
+            return said + " All intervals overlap: by this no code can be told from another.";
         }
-        said += &match (on.is_empty(), off.is_empty()) {
-            (false, _) => format!(" Students among them: {}.", on.join("; ")),
-            (true, false) => " No student is among them.".into(),
-            (true, true) => String::new(),
-        };
-        if !off.is_empty() {
-            said += &format!(" {}.", off.join("; "));
+        let students = || self.marks.iter().filter(|mark| mark.is_student());
+        let on: Vec<String> =
+            self.best().filter(|mark| mark.is_student()).map(|mark| self.named(mark)).collect();
+        if !on.is_empty() {
+            said += &format!(" Students among them: {}.", on.join("; "));
+        } else if students().next().is_some() {
+            said += " No student is among them.";
+        }
+        for (place, rival) in self.best().enumerate() {
+            // Who could have this one at no more cost, but nothing better.
+            let next = self.front.get(place + 1).map_or(f64::INFINITY, |i| self.marks[*i].cost);
+            let near = |mark: &&Mark<'_>| rival.cost <= mark.cost && mark.cost < next;
+            let behind = || students().filter(near).filter(|mark| !std::ptr::eq(*mark, rival));
+            let chance = ", as far as these vectors tell";
+            for (words, clearly, how) in
+                [("that lose to", true, ""), ("no better than", false, chance)]
+            {
+                let own = behind().filter(|mark| (mark.score.high < rival.score.low) == clearly);
+                let own: Vec<String> =
+                    own.map(|mark| format!("{} ({})", mark.code.name, score(mark))).collect();
+                if !own.is_empty() {
+                    said += &format!(
+                        " Students {words} {}{how}: {}.",
+                        self.named(rival),
+                        own.join("; ")
+                    );
+                }
+            }
         }
         said
     }
 
-    /// Places of the marks: those of one cost stand a little apart.
+    /// Places of the marks: those of one cost stand a little apart, the one on the front where it
+    /// belongs and the others to its right, where the front does not pass.
     fn places(&self, across: &Scale) -> Vec<f64> {
-        let place = |(i, mark): (usize, &Mark<'_>)| {
-            let alike = |other: &&Mark<'_>| other.cost == mark.cost;
-            let before = self.marks[..i].iter().filter(alike).count() as f64;
-            let others = self.marks.iter().filter(alike).count() as f64 - 1.0;
-            across.at(mark.cost) + APART * (before - others / 2.0)
-        };
-        self.marks.iter().enumerate().map(place).collect()
+        let mut places = vec![f64::NAN; self.marks.len()];
+        for i in self.front.iter().copied().chain(0..self.marks.len()) {
+            if places[i].is_nan() {
+                let cost = self.marks[i].cost;
+                let alike =
+                    |(mark, place): &(&Mark<'_>, &f64)| mark.cost == cost && !place.is_nan();
+                let before = self.marks.iter().zip(&places).filter(alike).count();
+                places[i] = across.at(cost) + APART * before as f64;
+            }
+        }
+        places
     }
 
     fn draw(&self) -> String {
@@ -154,7 +175,7 @@ impl<'a> Chart<'a> {
         let up = Scale::linear((low - room, high + room), UP);
         let mut out = format!(
             "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}. {}\">\
-             <text x=\"8\" y=\"14\">{}</text>",
+             <text x=\"4\" y=\"20\">{}</text>",
             SIZE.0,
             SIZE.1,
             escape(&self.title()),
@@ -175,7 +196,7 @@ impl<'a> Chart<'a> {
             "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{unit}</text>\
              <path class=\"level\" d=\"M{} {teacher:.1}H{}\"/>",
             ACROSS.1,
-            UP.0 + 42.0,
+            UP.0 + 46.0,
             ACROSS.0,
             ACROSS.1
         );
@@ -187,28 +208,26 @@ impl<'a> Chart<'a> {
             .collect();
         out += &format!("<path class=\"front\" d=\"M{}\"/>", line.join("L"));
         for (i, mark) in self.marks.iter().enumerate() {
-            let on = self.front.iter().position(|f| *f == i);
-            out += &self.mark(mark, places[i], &up, on);
+            out += &self.mark(mark, places[i], &up, self.front.contains(&i));
         }
-        out + "</svg>"
+        out + &self.names(&places, &up) + "</svg>"
     }
 
-    /// One mark: its interval, a diamond or a circle, filled and named on the front; `on` is its
-    /// place there.
-    fn mark(&self, mark: &Mark<'_>, x: f64, up: &Scale, on: Option<usize>) -> String {
+    /// One mark: its interval, a diamond or a circle, filled on the front.
+    fn mark(&self, mark: &Mark<'_>, x: f64, up: &Scale, best: bool) -> String {
         let y = up.at(mark.score.mean);
         let (low, high) = (up.at(mark.score.low), up.at(mark.score.high));
         let shape = match mark.is_student() {
             true => format!("M{x:.1} {:.1}l7 7-7 7-7-7z", y - 7.0),
             false => format!("M{:.1} {y:.1}a5 5 0 1 1 10 0a5 5 0 1 1-10 0z", x - 5.0),
         };
-        let class = match (mark.is_student(), on.is_some()) {
+        let class = match (mark.is_student(), best) {
             (true, true) => "student best",
             (true, false) => "student",
             (false, true) => "best",
             (false, false) => "",
         };
-        let mut out = format!(
+        format!(
             "<g class=\"{class}\"><title>{}: {} of {} ({} to {})</title>\
              <path d=\"M{x:.1} {low:.1}V{high:.1}\"/><path d=\"{shape}\"/></g>",
             escape(&self.named(mark)),
@@ -216,15 +235,26 @@ impl<'a> Chart<'a> {
             self.k,
             decimal(mark.score.low, 2),
             decimal(mark.score.high, 2)
-        );
-        if let Some(place) = on {
-            let name = mark.code.name.split(", ").next().unwrap_or_default();
-            // Above the front is nothing, but what begins it would leave the drawing.
-            let fits = x - LETTER * name.len() as f64 > ACROSS.0;
-            let (x, y, anchor) = match place > 0 || fits {
+        )
+    }
+
+    /// Names of what is on the front, above it, where nothing else is; one that would cover the
+    /// name before it is left to the words below.
+    fn names(&self, places: &[f64], up: &Scale) -> String {
+        let (mut out, mut last) = (String::new(), (f64::MIN, f64::MIN));
+        for (i, mark) in self.front.iter().zip(self.best()) {
+            let name = mark.code.name.split(',').next().unwrap_or_default();
+            let width = LETTER * name.len() as f64;
+            let (x, y) = (places[*i], up.at(mark.score.mean));
+            // What begins the front would leave the drawing.
+            let (x, y, anchor) = match x - width > ACROSS.0 {
                 true => (x - 10.0, y - 8.0, "end"),
                 false => (x + 10.0, y + 18.0, "start"),
             };
+            if x - width < last.0 && (y - last.1).abs() < 18.0 {
+                continue;
+            }
+            last = (if anchor == "end" { x } else { x + width }, y);
             out += &format!(
                 "<text class=\"name\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",
                 escape(name)
@@ -297,7 +327,7 @@ mod tests {
     /// Points on a circle, moved by the code; the more, the fewer neighbours stay.
     fn circle(moved: f32) -> Matrix {
         Matrix::from_fn(60, 2, |r, c| {
-            let angle = 0.1 * r as f32 + moved * ((r * 7919 % 60) as f32 / 60.0 - 0.5);
+            let angle = 0.1 * r as f32 + moved * ((r * 17 % 60) as f32 / 60.0 - 0.5);
             if c == 0 { angle.cos() } else { angle.sin() }
         })
     }
@@ -328,7 +358,7 @@ mod tests {
     #[test]
     fn the_front_is_drawn_and_told_and_losses_are_said() {
         let found = outcome(&[
-            (Kind::Student, "good, 2 bytes", 2, 0.1),
+            (Kind::Student, "good, 2 bytes", 2, 0.3),
             (Kind::Student, "poor, int8 latents", 4, 3.0),
             (Kind::Baseline, "plain <4>", 4, 0.05),
             (Kind::Baseline, "useless", 6, 5.0),
@@ -347,11 +377,11 @@ mod tests {
         );
         assert!(said.contains("plain &lt;4&gt;, 4 bytes") && !said.contains("<4>"), "{said}");
         assert!(said.contains("Students among them: good, 2 bytes."), "{said}");
-        assert!(said.contains("poor, int8 latents, 4 bytes (") && said.contains("loses to plain"));
+        assert!(
+            said.contains("Students that lose to plain &lt;4&gt;, 4 bytes: poor, int8 latents ("),
+            "{said}"
+        );
         assert!(!said.contains("useless") && !html.contains("NaN") && !html.contains("inf"));
-        // Two codes of one cost do not hide each other.
-        let at: Vec<&str> = html.split("<path d=\"M").skip(1).collect();
-        assert!(at.len() > 5);
     }
 
     #[test]
@@ -359,6 +389,23 @@ mod tests {
         let found =
             outcome(&[(Kind::Student, "student", 4, 3.0), (Kind::Baseline, "plain", 4, 0.05)]);
         assert!(chart(&found, BYTES, None).contains("No student is among them."));
+    }
+
+    #[test]
+    fn marks_of_one_cost_stand_apart_and_chance_is_named() {
+        let found = outcome(&[
+            (Kind::Student, "one", 4, 0.02),
+            (Kind::Baseline, "two", 4, 0.04),
+            (Kind::Baseline, "three", 4, 0.03),
+        ]);
+        let chart = Chart::new(&found, BYTES, None).unwrap();
+        let across = Scale::linear((0.0, 8.0), (100.0, 900.0));
+        let mut places = chart.places(&across);
+        places.sort_by(f64::total_cmp);
+        assert_eq!(places, [500.0, 509.0, 518.0, 900.0]);
+        assert_eq!(chart.places(&across)[chart.front[0]], 500.0, "the front is where it belongs");
+        let all = Chart::new(&found, Axes { topic: true, ..BYTES }, None).unwrap().sentence();
+        assert!(all.ends_with("by this no code can be told from another."), "{all}");
     }
 
     #[test]

@@ -143,9 +143,9 @@ pub(super) fn Results(
             <h3>"Which code is best for what it costs"</h3>
             <form class="controls" on:submit=|event| event.prevent_default()>
                 <Choice label="To the right" name="against" options=&COSTS />
-                {move || labelled.get().then(|| view! {
+                <div hidden=move || !labelled.get()>
                     <Choice label="Upwards" name="score" options=&SCORES />
-                })}
+                </div>
             </form>
             <Markup class="curve pareto" label="Codes in one picture" html=chart />
             <h3>"Cosines before and after"</h3>
