@@ -1,5 +1,6 @@
 //! Try: sentences or vectors before and after compression, code beside code.
 
+mod drawing;
 pub(crate) mod glance;
 mod pareto;
 mod picture;

@@ -8,6 +8,7 @@ use super::super::address::Address;
 use super::super::choice::Choice;
 use super::super::html::{Cell, Markup, Table, escape};
 use super::super::number;
+use super::drawing;
 use super::pareto::{self, Axes, COSTS, SCORES};
 use super::picture::heat_map;
 use crate::protocol::{CodeTimes, Compared};
@@ -95,7 +96,7 @@ pub(super) fn Results(
             time: against.with(|name| name == COSTS[1].0),
             topic: labelled.get() && score.with(|name| name == SCORES[1].0),
         };
-        times.with(|times| with(&|o| pareto::chart(o, axes, times.as_ref())))
+        times.with(|times| with(&|o| drawing::chart(o, axes, times.as_ref())))
     };
     let codes = move || -> Vec<String> {
         outcome.with(|outcome| {
