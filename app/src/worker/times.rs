@@ -1,11 +1,15 @@
 //! How long storing takes on this device: the codes of the last comparison, timed.
 
-use lnsp::experiment::bench::time_storing;
+use lnsp::experiment::StudentCode;
+use lnsp::experiment::bench::{Timing, time_storing};
 use lnsp::{Error, Result};
 
 use super::core::Core;
 use super::{Reply, Task};
 use crate::protocol::CodeTimes;
+
+/// Timings of the first code before those that count.
+const UNCOUNTED: usize = 3;
 
 /// Answers [`crate::protocol::TimeCodes`].
 pub(super) async fn time_codes(core: &mut Core, task: &Task) -> Result<Reply> {
@@ -17,30 +21,32 @@ pub(super) async fn time_codes(core: &mut Core, task: &Task) -> Result<Reply> {
         return Err(Error::invalid("times", "the device has changed: compare once more"));
     }
     let vectors = last.reference.vectors();
-    let total = last.students.len() + baselines.len();
-    let mut times = CodeTimes { vectors: vectors.rows(), codes: Vec::with_capacity(total) };
-    // Once for nothing: on the way the browser compiles what is hot.
-    if let Some((code, _)) = last.students.first() {
-        time_storing(task.stopped(), async || code.pack(vectors).await).await?;
-    }
-    let mut students = last.students.iter();
-    let mut others = baselines.iter();
-    while times.codes.len() < total {
-        let share = times.codes.len() as f64 / total as f64;
-        let tell = |name: &str| task.progress(Some(share), &format!("timing {name}"));
-        let (name, timing) = if let Some((code, _)) = students.next() {
-            tell(code.name());
-            let store = async || code.pack(vectors).await;
-            (code.name().to_string(), time_storing(task.stopped(), store).await?)
-        } else if let Some(code) = others.next() {
-            tell(&code.name());
-            let store = async || code.pack(vectors);
-            (code.name(), time_storing(task.stopped(), store).await?)
-        } else {
-            break;
-        };
+    let mut times = CodeTimes { vectors: vectors.rows(), codes: Vec::new() };
+    let mut keep = |name: String, timing: Timing| {
         times.codes.push((name, timing.median_us / vectors.rows() as f64));
-        task.check().await?;
+    };
+    // Whatever else is asked goes before: a stop is heard before each call.
+    let stop = || task.stopped();
+    let student = async |code: &StudentCode| {
+        let store = async || {
+            task.check().await?;
+            code.pack(vectors).await
+        };
+        time_storing(stop(), store).await
+    };
+    // For nothing: on the way the browser compiles what is hot, and the page draws the codes.
+    for (code, _) in last.students.iter().take(1).cycle().take(UNCOUNTED) {
+        student(code).await?;
+    }
+    for (code, _) in &last.students {
+        keep(code.name().into(), student(code).await?);
+    }
+    for code in baselines {
+        let store = async || {
+            task.check().await?;
+            code.pack(vectors)
+        };
+        keep(code.name(), time_storing(stop(), store).await?);
     }
     Reply::of(&times)
 }

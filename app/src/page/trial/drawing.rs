@@ -157,7 +157,7 @@ pub(super) fn chart(outcome: &Outcome, axes: Axes, times: Option<&CodeTimes>) ->
     let waits = !outcome.whole || axes.time && times.is_none();
     let drawn = (!waits).then(|| Chart::new(outcome, axes, times)).flatten();
     let Some(chart) = drawn else {
-        let said = if waits { "Being measured." } else { "Nothing to draw." };
+        let said = if waits { "Being measured." } else { "Could not be measured." };
         // As large as what comes.
         return format!(
             "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{said}\">\

@@ -46,7 +46,10 @@ pub fn Try() -> impl IntoView {
     let source = Source::new(address);
     let outcome = RwSignal::new(None::<Outcome>);
     let times = RwSignal::new(None::<CodeTimes>);
+    // The question that times codes, in the background: whatever the visitor does goes before it.
+    let timing = StoredValue::new(0u32);
     let compare = move |chosen: Chosen| {
+        Lane::WORK.cancel(timing.get_value());
         spawn_local(async move {
             let names = students.get_untracked();
             let question = CompareCodes {
@@ -63,8 +66,11 @@ pub fn Try() -> impl IntoView {
             outcome.set(Some(Outcome { compared, texts: texts.clone(), whole: false }));
             let Ok(answered) = job.ask(Lane::WORK, CompareBaselines, &[]).await else { return };
             outcome.set(Some(Outcome { compared: answered.answer, texts, whole: true }));
-            if let Ok(answered) = job.ask(Lane::WORK, TimeCodes, &[]).await {
-                times.set(Some(answered.answer));
+            let (id, answer) = Lane::WORK.ask(&TimeCodes, &[], |_| ());
+            timing.set_value(id);
+            let timed = answer.await.map(|answered| answered.answer).unwrap_or_default();
+            if timing.get_value() == id {
+                times.set(Some(timed));
             }
         });
     };

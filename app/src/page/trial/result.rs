@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use lnsp::experiment::{Kept, Kind, SideBySide, monthly_price};
+use lnsp::metrics::Interval;
 use lnsp::number::{count, decimal};
 
 use super::super::address::Address;
@@ -213,6 +214,8 @@ pub(super) fn table(
         b.bytes_per_vector.cmp(&a.bytes_per_vector).then(b.overlap.total_cmp(&a.overlap))
     });
     let of_k = |share: f64| decimal(sides.k as f64 * share, 2);
+    // In one line.
+    let from_to = |i: Interval| format!("{}\u{a0}to\u{a0}{}", of_k(i.low), of_k(i.high));
     let (labelled, timed) = (outcome.labelled(), outcome.whole);
     let row = |code: &&Kept| {
         let bytes = code.bytes_per_vector;
@@ -221,12 +224,12 @@ pub(super) fn table(
             count(bytes as u64),
             format!("{} MB", decimal(bytes as f64, 0)),
             of_k(code.overlap),
-            format!("{} to {}", of_k(code.interval.low), of_k(code.interval.high)),
+            from_to(code.interval),
             code.reconstruction.map_or("–".into(), |c| decimal(c, 4)),
         ];
         if let Some(topic) = code.same_label {
             texts.push(of_k(topic.mean));
-            texts.push(format!("{} to {}", of_k(topic.low), of_k(topic.high)));
+            texts.push(from_to(topic));
         }
         if timed {
             let us = times.and_then(|times| pareto::time_of(times, &code.name));
@@ -333,7 +336,7 @@ pub(super) fn notes(outcome: &Outcome, times: Option<&CodeTimes>) -> String {
          lnsp eval measures 3,000.",
         compared.device, compared.fitted_on
     )];
-    if let Some(times) = times {
+    if let Some(times) = times.filter(|times| times.vectors > 0) {
         notes.push(format!(
             "Time to encode: from {} vectors at once to their stored bytes, all of a vector's share of \
              it, warm, the median of five samples; students on {}, the others on the CPU.",
