@@ -194,7 +194,7 @@ for (const kind of Object.keys(KINDS)) {
       await close();
     });
 
-    test('students with latents of a few bits, fetched on request', async () => {
+    test('students with latents of a few bits, fetched on request', async (context) => {
       const { page, close } = await visit(browser, server, { hash: `#try?device=${device}` });
       await told(page, 'Best for their bytes');
       const fetched = () => server.requests.filter((path) => /coded-/.test(path)).length;
@@ -221,6 +221,12 @@ for (const kind of Object.keys(KINDS)) {
         const own = code('coded-96, 96 bytes').kept;
         assert.ok(Math.abs(10 * row.overlap_at_10.mean - own) < 0.05, `${row.overlap_at_10.mean}, ${own}`);
       }
+      await page.getByText(/Time to encode: from 120 vectors at once/).waitFor({ timeout: 60_000 });
+      const timed = await codes(page);
+      const us = (name) => `${name} ${timed.find((row) => row.name === name).time} µs`;
+      context.diagnostic(
+        ['coded-96, 96 bytes', 'coded-48, 48 bytes', 'PCA transform coding, 96 bytes'].map(us).join('; '),
+      );
       await screenshot(page, `try-coded-${kind}`);
       await close();
     });
