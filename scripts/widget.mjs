@@ -22,6 +22,8 @@ const ALONG = [
   'students/default-256.safetensors',
   'students/student-512.safetensors',
   'students/student-1024.safetensors',
+  'students/coded-96.safetensors',
+  'students/coded-48.safetensors',
   'students/baselines.safetensors',
   'examples/examples.txt',
   'examples/examples.safetensors',

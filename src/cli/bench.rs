@@ -1,6 +1,5 @@
 //! `lnsp bench`: latency, throughput and memory.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
@@ -133,10 +132,8 @@ fn options(args: &Args) -> BenchOptions {
         transfer: args.with_transfer,
         training_batch: args.training_batch,
         seconds: args.seconds,
-        samples: 5,
-        available: None,
         peak_flops: args.peak_tflops.map(|t| 1e12 * t),
-        stop: Arc::default(),
+        ..BenchOptions::default()
     }
 }
 

@@ -9,7 +9,9 @@ use super::yardstick::cosines_between;
 use crate::codes::Encoded;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::metrics::{Neighbours, cosines, overlap_at_k, paired_difference};
+use crate::metrics::{
+    Interval, Neighbours, bootstrap_mean, cosines, overlap_at_k, paired_difference,
+};
 use crate::number::{count, decimal};
 
 /// Neighbours that are counted, where there are so many.
@@ -25,6 +27,8 @@ pub struct Reference {
     vectors: Matrix,
     shown: Vec<usize>,
     truth: Neighbours,
+    /// What each vector is about, if that is known.
+    labels: Option<Vec<usize>>,
 }
 
 /// A vector near another.
@@ -52,6 +56,11 @@ pub struct Kept {
     pub asymmetric: bool,
     /// Mean share of the teacher's k nearest neighbours that stay.
     pub overlap: f64,
+    /// The same with its 95 % interval.
+    pub interval: Interval,
+    /// Mean share of the k nearest that have the vector's own label, with its 95 % interval; `None`
+    /// without labels.
+    pub same_label: Option<Interval>,
     /// Mean cosine of the vectors and what the code gives back; `None` if it gives nothing back.
     pub reconstruction: Option<f64>,
     /// Cosines among the shown vectors.
@@ -101,7 +110,22 @@ impl Reference {
             ));
         }
         let truth = Neighbours::within(&vectors, &vectors, K)?;
-        Ok(Self { vectors, shown: shown.to_vec(), truth })
+        Ok(Self { vectors, shown: shown.to_vec(), truth, labels: None })
+    }
+
+    /// The same with a label for each vector, so that codes are scored by a task, too: whether the
+    /// nearest of a vector have its label.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there are not as many labels as vectors.
+    pub fn labelled(self, labels: Vec<usize>) -> Result<Self> {
+        if labels.len() != self.vectors.rows() {
+            return Err(Error::invalid(
+                "labels",
+                format!("{} given for {} vectors", labels.len(), self.vectors.rows()),
+            ));
+        }
+        Ok(Self { labels: Some(labels), ..self })
     }
 
     /// The vectors.
@@ -139,7 +163,7 @@ impl Reference {
         let (queries, documents) = (code.queries(), &code.documents);
         let found = Neighbours::within(queries, documents, k)?;
         let overlaps = overlap_at_k(&self.truth, &found, k)?;
-        let overlap = mean(&overlaps);
+        let interval = bootstrap_mean(&overlaps, RESAMPLES, SEED)?;
         let of_shown = queries.gather_rows(&self.shown);
         let count_of = self.shown.len();
         let (mut neighbours, mut lost) = (Vec::new(), Vec::new());
@@ -163,7 +187,14 @@ impl Reference {
             kind,
             bytes_per_vector: code.bytes_per_vector,
             asymmetric: code.asymmetric,
-            overlap,
+            overlap: interval.mean,
+            interval,
+            same_label: match &self.labels {
+                Some(labels) => {
+                    Some(bootstrap_mean(&with_own_label(&found, labels), RESAMPLES, SEED)?)
+                }
+                None => None,
+            },
             reconstruction: match &code.reconstruction {
                 Some(back) => Some(mean(&cosines(&self.vectors, back)?)),
                 None => None,
@@ -171,7 +202,7 @@ impl Reference {
             cosines: cosines_shown,
             neighbours,
             lost,
-            sentence: sentence(code.bytes_per_vector, 4 * self.vectors.cols(), overlap, k),
+            sentence: sentence(code.bytes_per_vector, 4 * self.vectors.cols(), interval.mean, k),
             overlaps,
         })
     }
@@ -217,6 +248,15 @@ fn at_its_bytes(subject: &Kept, codes: &[Kept]) -> Result<Option<Comparison>> {
         outcome: Outcome::of(&difference),
         difference,
     }))
+}
+
+/// For each query the share of its neighbours that have its label.
+fn with_own_label(found: &Neighbours, labels: &[usize]) -> Vec<f32> {
+    let share = |(i, own): (usize, &usize)| {
+        let alike = found.row(i).iter().filter(|row| labels[**row as usize] == *own).count();
+        alike as f32 / found.depth() as f32
+    };
+    labels.iter().enumerate().map(share).collect()
 }
 
 fn sentence(bytes: usize, whole: usize, overlap: f64, k: usize) -> String {
@@ -284,9 +324,33 @@ mod tests {
         let truth = Neighbours::within(&fan(&degrees), &fan(&degrees), 10).unwrap();
         let found = Neighbours::within(&fan(&moved), &fan(&moved), 10).unwrap();
         let wanted = mean(&overlap_at_k(&truth, &found, 10).unwrap());
-        assert_eq!(kept.overlap, wanted);
+        assert!((kept.overlap - wanted).abs() < 1e-12 && kept.interval.mean == kept.overlap);
+        assert!(kept.interval.low < kept.overlap && kept.overlap < kept.interval.high);
+        assert_eq!(kept.same_label, None);
         let wanted = 12.0 / 13.0 + 69.0f64.to_radians().cos() / 13.0;
         assert!((kept.reconstruction.unwrap() - wanted).abs() < 1e-6);
+    }
+
+    #[test]
+    fn labels_score_the_neighbours_of_each_code() {
+        // Two bundles of twelve, each about one thing.
+        let degrees: Vec<f32> = (0..24).map(|i| (i % 12) as f32 + (i / 12 * 90) as f32).collect();
+        let labels: Vec<usize> = (0..24).map(|i| 7 - i / 12).collect();
+        let reference = Reference::new(fan(&degrees), &[]).unwrap();
+        assert!(reference.clone().labelled(vec![1; 23]).is_err());
+        let reference = reference.labelled(labels).unwrap();
+        let share = |degrees: &[f32]| {
+            let kept = reference.kept(Kind::Baseline, &code("c", 4, fan(degrees), None)).unwrap();
+            kept.same_label.unwrap()
+        };
+        assert_eq!(share(&degrees).mean, 1.0);
+        // The first of each bundle goes to the other: it finds strangers only, and is itself among
+        // the ten of the five nearest to it.
+        let mut mixed = degrees.clone();
+        mixed.swap(0, 12);
+        let lost = share(&mixed);
+        assert!((lost.mean - (5.0 * 0.9 + 6.0) / 12.0).abs() < 1e-6, "{lost:?}");
+        assert!(lost.low < lost.mean && lost.mean < lost.high);
     }
 
     #[test]

@@ -40,6 +40,13 @@ impl StudentCode {
         Self { name: name.into(), student, storage, view: View::Latents }
     }
 
+    /// The latents of `student` in the few bits of a code of its own, called `name` and by its
+    /// bytes.
+    pub fn coded(name: &str, student: Rc<Student>, code: &TrellisCode) -> Self {
+        let name = format!("{name}, {} bytes", code.bytes());
+        Self::latents(&name, student, Storage::Trellis(code.clone()))
+    }
+
     /// What to call it.
     pub fn name(&self) -> &str {
         &self.name
@@ -147,15 +154,9 @@ pub(super) async fn student_codes(
         code("student, all int8", byte, &byte_ranges, View::Latents),
     ];
     if let Some(trellis) = &student.code {
-        let name = format!("student, {} bytes", trellis.bytes());
-        let storage = Storage::Trellis(trellis.clone());
-        all.push(code(&name, exact, &storage, View::Latents));
-        all.push(code(
-            &format!("student output, {} bytes", trellis.bytes()),
-            exact,
-            &storage,
-            View::Output,
-        ));
+        for (name, view) in [("student", View::Latents), ("student output", View::Output)] {
+            all.push(StudentCode { view, ..StudentCode::coded(name, exact.clone(), trellis) });
+        }
     }
     Ok(all)
 }
@@ -163,12 +164,10 @@ pub(super) async fn student_codes(
 /// Latents of another student, called `name`, in its own code, or in f32 if it has none.
 pub(super) fn other_code(device: &Device, name: &str, other: &StudentFile) -> Result<StudentCode> {
     let student = Rc::new(Student::new(device, &other.parameters, Precision::F32)?);
-    let (storage, form) = match &other.code {
-        Some(code) => (Storage::Trellis(code.clone()), format!("{} bytes", code.bytes())),
-        None => (Storage::F32, "f32".into()),
-    };
-    let view = View::Latents;
-    Ok(StudentCode { name: format!("{name}, {form}"), student, storage, view })
+    Ok(match &other.code {
+        Some(code) => StudentCode::coded(name, student, code),
+        None => StudentCode::latents(&format!("{name}, f32"), student, Storage::F32),
+    })
 }
 
 /// The start, all of it in f32; and its latents in as few bits as those of the student, if that has
@@ -180,17 +179,10 @@ pub(super) async fn start_codes(
     training: &Matrix,
 ) -> Result<Vec<StudentCode>> {
     let student = Rc::new(Student::new(device, parameters, Precision::F32)?);
-    let view = View::Latents;
-    let mut all = vec![StudentCode {
-        name: START.into(),
-        student: student.clone(),
-        storage: Storage::F32,
-        view,
-    }];
+    let mut all = vec![StudentCode::latents(START, student.clone(), Storage::F32)];
     if let Some(code) = code {
         let own = TrellisCode::fit(&latents(&student, training).await?, code.bytes())?;
-        let name = format!("untrained start, {} bytes", own.bytes());
-        all.push(StudentCode { name, student, storage: Storage::Trellis(own), view });
+        all.push(StudentCode::coded("untrained start", student, &own));
     }
     Ok(all)
 }

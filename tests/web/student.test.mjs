@@ -27,6 +27,12 @@ function someVectors(rows) {
   return Buffer.concat([head, values]);
 }
 
+/** What a `.npy` file holds, as bytes. */
+function npyBytes(name) {
+  const file = readFileSync(name);
+  return file.subarray(10 + file.readUInt16LE(8));
+}
+
 /** In the page: asks one worker, kept between calls, with files given in base64. */
 async function run({ device, vectors, student, names, times = 1 }) {
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
@@ -39,7 +45,9 @@ async function run({ device, vectors, student, names, times = 1 }) {
     const copies = files.map((file) => file.slice(0));
     last = await globalThis.core.ask({ RunStudent: question }, copies);
   }
-  return { answer: last.answer, values: last.buffers.map((b) => [...new Float32Array(b)]) };
+  const [latents, outputs, codes] = last.buffers;
+  const values = [latents, outputs].map((b) => [...new Float32Array(b)]);
+  return { answer: last.answer, values, codes: [...new Uint8Array(codes)] };
 }
 
 describe('a student', { timeout: 300_000 }, () => {
@@ -47,15 +55,21 @@ describe('a student', { timeout: 300_000 }, () => {
   const path = (name) => join(folder.folder, name);
   let server;
   let native;
+  let nativeCodes;
   let files;
   before(async () => {
     const { writeFileSync } = await import('node:fs');
     writeFileSync(path('vectors.npy'), someVectors(ROWS));
-    const train = ['--limit', '2000', '--epochs', '1', '--width', '256', '--seed', '727'];
+    const train = ['--limit', '2000', '--epochs', '1', '--width', '256', '--seed', '727', '--latent-bits', '2'];
     lnsp('train', '--device', 'cpu', '--out', path('student.safetensors'), ...train);
     const convert = (to, from, out) =>
       lnsp(to, '--device', 'cpu', '--student', path('student.safetensors'), '--in', from, '--out', out);
     convert('encode', path('vectors.npy'), path('latents.safetensors'));
+    lnsp(
+      ...['encode', '--device', 'cpu', '--student', path('student.safetensors'), '--bits', '2'],
+      ...['--in', path('vectors.npy'), '--out', path('codes.npy')],
+    );
+    nativeCodes = npyBytes(path('codes.npy'));
     convert('decode', path('latents.safetensors'), path('outputs.safetensors'));
     native = [
       readTensor(path('latents.safetensors'), 'latents').data,
@@ -93,6 +107,20 @@ describe('a student', { timeout: 300_000 }, () => {
           const { difference, magnitude } = compare(values[i], native[i]);
           assert.ok(difference <= 1e-4 * magnitude, `${what}: ${difference} beside ${magnitude}`);
         });
+      });
+
+      test('codes of a few bits are those of the command on the CPU', async () => {
+        const { codes } = await ask();
+        assert.equal(codes.length, nativeCodes.length);
+        const bytes = codes.length / ROWS;
+        assert.equal(bytes, 48);
+        const same = (row) => {
+          const at = row * bytes;
+          return codes.slice(at, at + bytes).every((byte, i) => byte === nativeCodes[at + i]);
+        };
+        // Latents differ in their last digit, and two paths may be equally good but for that.
+        const alike = Array.from({ length: ROWS }, (_, row) => row).filter(same).length;
+        assert.ok(alike >= 0.9 * ROWS, `${alike} of ${ROWS} codes are the same`);
       });
 
       test('memory does not grow over 200 runs', async () => {

@@ -17,7 +17,7 @@ import {
   visit,
   watchTasks,
 } from './support/browser.mjs';
-import { scratch, teacherSite } from './support/native.mjs';
+import { lnsp, scratch, teacherSite } from './support/native.mjs';
 
 const EXAMPLES = join(ROOT, 'www', 'examples', 'examples.safetensors');
 
@@ -26,16 +26,35 @@ async function codes(page) {
   const table = page.getByRole('region', { name: 'Codes', exact: true });
   // Until the baselines are there, too.
   await table.getByRole('row').nth(5).waitFor({ timeout: 60_000 });
-  const rows = await table.getByRole('row').all();
+  const heads = await table.locator('thead th').allInnerTexts();
+  const rows = await table.locator('tbody tr').all();
   return Promise.all(
-    rows.slice(1).map(async (row) => {
+    rows.map(async (row) => {
       const cells = await row.locator('th, td').allInnerTexts();
-      const number = (text) => Number(text.replace(/[^0-9.-]/g, ''));
-      const [name, ...rest] = cells;
-      const [bytes, million, kept, cosine, price, saved] = rest.map(number);
-      return { name: name.trim(), bytes, million, kept, cosine, price, saved };
+      const text = (head) => cells[heads.findIndex((words) => words.trim() === head)]?.trim();
+      const number = (head) => Number(text(head)?.replace(/[^0-9.-]/g, '') || NaN);
+      return {
+        name: text('Code'),
+        bytes: number('Bytes a vector'),
+        kept: number('Neighbours kept'),
+        interval: text('95 % interval')?.split(/\s+to\s+/).map(Number),
+        topic: number('Same topic'),
+        cosine: number('Cosine of reconstruction'),
+        time: number('µs to encode'),
+        price: number('Price a month'),
+        saved: number('Saved a month'),
+      };
     }),
   );
+}
+
+/** The drawing of all codes. */
+const picture = (page) => page.getByRole('region', { name: 'Codes in one picture' }).getByRole('img');
+
+/** Waits until the drawing says so; answers what it says. */
+async function told(page, words) {
+  await page.locator(`#try .pareto svg[aria-label*="${words}"]`).waitFor({ timeout: 60_000 });
+  return picture(page).getAttribute('aria-label');
 }
 
 /** Gives a file to the page, and waits until it was looked at. */
@@ -129,6 +148,89 @@ for (const kind of Object.keys(KINDS)) {
       }
     });
 
+    test('the codes in one picture: the best for their bytes are joined and told', async () => {
+      const { page } = opened;
+      const said = await told(page, 'Best for their bytes');
+      // The smallest code and the teacher itself are always among them.
+      assert.match(said, /kept\. Best for their bytes, from the smallest: PCA transform coding, 24 bytes/);
+      assert.match(said, /; teacher, 1,536 bytes \(10\.00\)\./);
+      // What is said to a screen reader stands below, too.
+      const region = page.getByRole('region', { name: 'Codes in one picture' });
+      assert.ok((await region.innerText()).includes(said.split('kept. ')[1]));
+      const found = await codes(page);
+      assert.equal(await picture(page).locator('g').count(), found.length);
+      assert.equal(await picture(page).locator('g.student').count(), 2);
+      for (const { name, kept, interval, topic } of found) {
+        assert.ok(interval[0] <= kept && kept <= interval[1], `${name}: ${kept} in ${interval}`);
+        assert.ok(topic > 2 && topic <= 10, `${name}: ${topic} of the same topic`);
+      }
+      const hint = await picture(page).locator('g.student title').first().textContent();
+      assert.match(hint, /^default-256, .* bytes: [\d.]+ of 10 \([\d.]+ to [\d.]+\)$/);
+    });
+
+    test('its axes switch, by keyboard too, and stay in the address', async () => {
+      const { page, complaints, close } = await visit(browser, server, { hash: `#try?device=${device}` });
+      await told(page, 'Best for their bytes');
+      await page.locator('#against').focus();
+      await page.keyboard.press('ArrowDown');
+      const said = await told(page, 'Best for their time');
+      assert.doesNotMatch(said, /teacher, /, 'the vectors of the teacher are there: no time');
+      // Measured in the background: the visitor need not wait.
+      assert.ok(await page.locator('#compare').isEnabled());
+      for (const { name, time } of await codes(page)) {
+        assert.equal(time > 0, name !== 'teacher', `${name}: ${time} µs`);
+      }
+      await page.getByText(/Time to encode: from 120 vectors at once/).waitFor();
+      await page.locator('#score').selectOption('topic');
+      await told(page, 'of the same topic. Best for their time');
+      assert.match(page.url(), /against=time&.*score=topic/);
+      await page.reload();
+      await told(page, 'of the same topic. Best for their time');
+      assert.deepEqual(
+        [await page.locator('#against').inputValue(), await page.locator('#score').inputValue()],
+        ['time', 'topic'],
+      );
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+
+    test('students with latents of a few bits, fetched on request', async (context) => {
+      const { page, close } = await visit(browser, server, { hash: `#try?device=${device}` });
+      await told(page, 'Best for their bytes');
+      const fetched = () => server.requests.filter((path) => /coded-/.test(path)).length;
+      assert.equal(fetched(), 0);
+      await page.getByLabel(/96 bytes a vector.*0\.8 MB/).check();
+      await page.getByLabel(/48 bytes a vector.*0\.6 MB/).check();
+      await page.locator('#compare').click();
+      const said = await told(page, 'coded-48, 48 bytes (');
+      assert.equal(fetched(), 2);
+      assert.match(said, /Students among them: .*coded-96, 96 bytes/);
+      const found = await codes(page);
+      const code = (name) => found.find((row) => row.name === name);
+      for (const bytes of [96, 48]) {
+        const own = code(`coded-${bytes}, ${bytes} bytes`);
+        assert.equal(own.bytes, bytes);
+        const plain = code(`PCA transform coding, ${bytes} bytes`);
+        assert.ok(own.kept > plain.kept, `${bytes} bytes: ${own.kept} beside ${plain.kept}`);
+      }
+      if (kind === 'cpu') {
+        // As the command has it, on the same vectors.
+        const student = join(ROOT, 'www', 'students', 'coded-96.safetensors');
+        const evaluation = lnsp('eval', '--json', '--device', 'cpu', '--student', student, '--vectors', EXAMPLES);
+        const row = JSON.parse(evaluation).rows.find(({ name }) => name === 'student, 96 bytes');
+        const own = code('coded-96, 96 bytes').kept;
+        assert.ok(Math.abs(10 * row.overlap_at_10.mean - own) < 0.05, `${row.overlap_at_10.mean}, ${own}`);
+      }
+      await page.getByText(/Time to encode: from 120 vectors at once/).waitFor({ timeout: 60_000 });
+      const timed = await codes(page);
+      const us = (name) => `${name} ${timed.find((row) => row.name === name).time} µs`;
+      context.diagnostic(
+        ['coded-96, 96 bytes', 'coded-48, 48 bytes', 'PCA transform coding, 96 bytes'].map(us).join('; '),
+      );
+      await screenshot(page, `try-coded-${kind}`);
+      await close();
+    });
+
     test('pictures and neighbours, with marks besides colour', async () => {
       const { page } = opened;
       const maps = page.getByRole('region', { name: 'Cosine matrices' });
@@ -156,7 +258,7 @@ for (const kind of Object.keys(KINDS)) {
     test('other topics and another student', async () => {
       const { page } = opened;
       await page.getByLabel('Space').check();
-      await page.getByLabel(/S = 512/).check();
+      await page.getByLabel(/S = 512, f16/).check();
       await page.locator('#compare').click();
       const row = page.getByRole('row').filter({ hasText: 'student-512, int8 latents' });
       await row.first().waitFor({ timeout: 60_000 });

@@ -30,6 +30,13 @@ export interface LnspEvents<Result> {
   'lnsp-error': CustomEvent<{ message: string }>;
 }
 
+/** A mean and its 95 % interval. */
+export interface Interval {
+  mean: number;
+  low: number;
+  high: number;
+}
+
 /** One code beside the teacher. */
 export interface Code {
   name: string;
@@ -39,6 +46,10 @@ export interface Code {
   asymmetric: boolean;
   /** Mean share of the teacher's nearest neighbours that stay. */
   overlap: number;
+  /** The same with its 95 % interval. */
+  interval: Interval;
+  /** Mean share of the nearest that are of a sentence's own topic; shipped sentences have topics. */
+  same_label: Interval | null;
   /** Mean cosine of vectors and what the code gives back. */
   reconstruction: number | null;
   /** Cosines among the sentences shown, row after row. */
@@ -59,7 +70,10 @@ export interface Comparison {
 
 /** `<lnsp-compare>`: sentences before and after compression. */
 export interface LnspCompare extends LnspElement<Comparison> {
-  /** A shipped student (`default-256`, `student-512`, `student-1024`), or the address of a file. */
+  /**
+   * A shipped student (`default-256`, `student-512`, `student-1024`, and `coded-96`, `coded-48` with
+   * latents of a few bits), or the address of a file.
+   */
   student: string;
   /** Instead: 256, 512 or 1024. */
   width: string;

@@ -1,6 +1,7 @@
 //! The page itself: shell, views, and the page's side of the wire.
 
 pub mod address;
+mod axes;
 pub mod choice;
 pub mod claims;
 pub mod download;

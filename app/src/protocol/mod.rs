@@ -27,8 +27,9 @@ pub use training::{
     ResumeTraining, StartTraining, TakeStudent, TrainingSet, TrainingState,
 };
 pub use trial::{
-    CompareAll, CompareBaselines, CompareCodes, Compared, DropVectors, Dropped, Examples,
-    LoadExamples, MOST_COMPARED, PutStudent, TRAINED_HERE, TakeVectors, Topic, VectorSet,
+    CodeTimes, CompareAll, CompareBaselines, CompareCodes, Compared, DropVectors, Dropped,
+    Examples, LoadExamples, MOST_COMPARED, PutStudent, TRAINED_HERE, TakeVectors, TimeCodes, Topic,
+    VectorSet,
 };
 
 use js_sys::{Object, Reflect};
@@ -88,6 +89,7 @@ questions! {
     CompareCodes -> Compared;
     CompareBaselines -> Compared;
     CompareAll -> Compared;
+    TimeCodes -> CodeTimes;
     PlanTeacher -> TeacherPlan;
     LoadTeacher -> TeacherInfo;
     ForgetTeacher -> ();
@@ -126,6 +128,8 @@ requests! {
     CompareCodes,
     /// The same with the baselines.
     CompareBaselines,
+    /// How long each of these codes takes.
+    TimeCodes,
     /// For tests: gives the device up, as a driver reset would.
     DestroyDevice,
     /// For tests: a bug in the worker.

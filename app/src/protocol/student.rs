@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Latents and outputs of a file of vectors. Two buffers go with it: the student's file and the
-/// vectors' file (`.npy` or `.safetensors`). Two come back, in f32: latents and outputs.
+/// vectors' file (`.npy` or `.safetensors`). Three come back: latents and outputs in f32, and the
+/// codes, byte after byte, of a student that has one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunStudent {
     /// `auto`, `gpu` or `cpu`.

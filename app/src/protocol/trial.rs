@@ -80,6 +80,19 @@ pub struct CompareCodes {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CompareBaselines;
 
+/// Times the codes of the last comparison, students and baselines, as they store its vectors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TimeCodes;
+
+/// Answers [`TimeCodes`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CodeTimes {
+    /// Vectors that were stored at once.
+    pub vectors: usize,
+    /// Each code's name and its microseconds for one vector: the median of a few samples, warm.
+    pub codes: Vec<(String, f64)>,
+}
+
 /// Students and baselines in one answer, for a worker that several ask.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CompareAll {

@@ -4,7 +4,7 @@ use lnsp::Result;
 
 use super::device::{self, Devices};
 use super::trial::{self, TrialRoom};
-use super::{Program, Reply, Task, measure, student};
+use super::{Program, Reply, Task, measure, student, times};
 use crate::protocol::CoreRequest;
 
 /// What outlives a question.
@@ -32,6 +32,7 @@ impl Program for Core {
             CoreRequest::PutStudent(_) => trial::put_student(self, task),
             CoreRequest::CompareCodes(question) => trial::compare(self, question, task).await,
             CoreRequest::CompareBaselines(_) => trial::compare_baselines(self, task).await,
+            CoreRequest::TimeCodes(_) => times::time_codes(self, task).await,
             CoreRequest::DestroyDevice(_) => device::destroy(),
             CoreRequest::Trap(_) => panic!("a test asked for this"),
         }

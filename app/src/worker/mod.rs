@@ -14,6 +14,7 @@ mod store;
 mod student;
 mod task;
 mod teacher;
+mod times;
 mod trainer;
 mod training;
 mod trial;

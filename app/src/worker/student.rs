@@ -28,11 +28,15 @@ pub(super) async fn run(core: &mut Core, question: RunStudent, task: &Task) -> R
     let latents = student.encode(&vectors).await?;
     task.check().await?;
     let outputs = student.decode(&latents).await?;
+    let codes = match &file.code {
+        Some(code) => code.pack(&latents)?,
+        None => Vec::new(),
+    };
     let answer = StudentRun {
         rows: vectors.rows(),
         latent: latents.cols(),
         output: outputs.cols(),
         device: device.name(),
     };
-    Ok(Reply::of(&answer)?.with(latents.data()).with(outputs.data()))
+    Ok(Reply::of(&answer)?.with(latents.data()).with(outputs.data()).with_bytes(&codes))
 }

@@ -21,7 +21,7 @@ use crate::protocol::{
     TRAINED_HERE, Topic, VectorSet,
 };
 
-/// Numbers of a latent of every student here.
+/// Numbers of a latent of the students of family B, and of PCA beside all.
 const LATENT: usize = TEACHER_WIDTH / 2;
 /// Bits a coordinate of the rotated codes.
 const BITS: [u8; 3] = [4, 2, 1];
@@ -33,25 +33,28 @@ const SEED: u64 = 727;
 pub struct TrialRoom {
     examples: Option<(Examples, Matrix)>,
     fitted: Option<Fitted>,
-    baselines: Option<Vec<Box<dyn Code>>>,
+    pub(super) baselines: Option<Vec<Box<dyn Code>>>,
     students: BTreeMap<String, StudentFile>,
     /// Students on the device of this generation.
     on_device: BTreeMap<String, (u32, Rc<Student>)>,
     dropped: Option<DroppedVectors>,
-    last: Option<Comparison>,
+    pub(super) last: Option<Comparison>,
 }
 
 /// Students compared with the teacher; the baselines come after them.
-struct Comparison {
-    reference: Reference,
-    students: Vec<Kept>,
+pub(super) struct Comparison {
+    pub(super) reference: Reference,
+    pub(super) students: Vec<(StudentCode, Kept)>,
     device: String,
+    /// Of the device that the students are on.
+    pub(super) generation: u32,
     notes: Vec<String>,
 }
 
 impl Comparison {
     fn answer(&self, baselines: Vec<Kept>, fitted: &Fitted) -> Result<Reply> {
-        let codes = self.students.iter().cloned().chain(baselines).collect();
+        let students = self.students.iter().map(|(_, kept)| kept.clone());
+        let codes = students.chain(baselines).collect();
         Reply::of(&Compared {
             side_by_side: self.reference.side_by_side(codes)?,
             device: self.device.clone(),
@@ -158,6 +161,12 @@ fn topics(text: &str) -> Examples {
     Examples { topics }
 }
 
+/// For each sentence the number of its topic.
+fn labels(examples: &Examples) -> Vec<usize> {
+    let of = |(i, topic): (usize, &Topic)| vec![i; topic.sentences.len()];
+    examples.topics.iter().enumerate().flat_map(of).collect()
+}
+
 /// The usable vectors in the bytes of a file, and what was left out.
 fn read(name: &str, bytes: &[u8]) -> Result<(Matrix, Option<String>)> {
     let reader = open_bytes(name, bytes, &ReadOptions::default())?;
@@ -228,7 +237,10 @@ pub(super) async fn compare(core: &mut Core, question: CompareCodes, task: &Task
     let (vectors, mut notes) = vectors(core, question.set, task).await?;
     let device = core.devices.get(question.device.parse()?, TEACHER_WIDTH).await?;
     let generation = core.devices.generation();
-    let reference = Reference::new(vectors, &question.shown)?;
+    let mut reference = Reference::new(vectors, &question.shown)?;
+    if question.set == VectorSet::Examples {
+        reference = reference.labelled(labels(&core.trial.examples(task).await?.0))?;
+    }
     let mut students = Vec::new();
     for name in &question.students {
         let student = core.trial.student(name, &device, generation, task).await?;
@@ -236,24 +248,28 @@ pub(super) async fn compare(core: &mut Core, question: CompareCodes, task: &Task
         let file = name.rsplit('/').next().unwrap_or(name);
         let shown = file.strip_suffix(".safetensors").unwrap_or(file);
         task.progress(None, &format!("{shown} on {} vectors", reference.vectors().rows()));
-        let mut storages = vec![("f32 latents", Storage::F32)];
-        match core.trial.fitted(task).await?.student(name) {
-            Some(int8) => storages.push(("int8 latents", int8)),
-            // A student that did not ship has no ranges of its own; the vectors at hand give them.
-            None if name == TRAINED_HERE || shown != name => {
-                let latents = student.encode(reference.vectors()).await?;
-                storages.push(("int8 latents", Storage::int8(&latents)?));
+        let int8 = match core.trial.fitted(task).await?.student(name) {
+            Some(int8) => int8,
+            // A student without ranges of its own; the vectors at hand give them.
+            None => {
                 notes.push(format!("The int8 ranges of {shown} come from the vectors compared."));
+                Storage::int8(&student.encode(reference.vectors()).await?)?
             }
-            None => {}
+        };
+        let latents = |form: &str, storage| {
+            StudentCode::latents(&format!("{shown}, {form} latents"), student.clone(), storage)
+        };
+        let mut codes = vec![latents("f32", Storage::F32), latents("int8", int8)];
+        if let Some(code) = &core.trial.students[name].code {
+            codes.push(StudentCode::coded(shown, student.clone(), code));
         }
-        for (what, storage) in storages {
-            let code = StudentCode::latents(&format!("{shown}, {what}"), student.clone(), storage);
-            students.push(reference.kept(Kind::Student, &code.encode(reference.vectors()).await?)?);
+        for code in codes {
+            let kept = reference.kept(Kind::Student, &code.encode(reference.vectors()).await?)?;
+            students.push((code, kept));
             task.check().await?;
         }
     }
-    let comparison = Comparison { reference, students, device: device.name(), notes };
+    let comparison = Comparison { reference, students, device: device.name(), generation, notes };
     let reply = comparison.answer(Vec::new(), core.trial.fitted(task).await?);
     core.trial.last = Some(comparison);
     reply
@@ -292,5 +308,6 @@ mod tests {
         let found = topics("first\n# A\none\n\n two \n#B\n# C\nthree");
         let names: Vec<_> = found.topics.iter().map(|t| (&*t.name, t.sentences.len())).collect();
         assert_eq!(names, [("", 1), ("A", 2), ("B", 0), ("C", 1)]);
+        assert_eq!(labels(&found), [0, 1, 1, 3]);
     }
 }

@@ -2,17 +2,21 @@
 
 mod inference;
 mod report;
+mod storing;
 mod timing;
 mod training;
 
 pub use inference::bench_inference;
 pub use report::{BenchReport, ColdStart, InferenceRow, NoteTime, Skipped, TrainingRow};
+pub use storing::time_storing;
 pub(crate) use timing::measure;
 pub use timing::{Timing, quantile};
 pub use training::{bench_training, time_training};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+use web_time::Duration;
 
 use crate::arch::{Arch, Precision, Variant};
 use crate::error::{Error, Result};
@@ -30,6 +34,8 @@ pub struct BenchOptions {
     pub transfer: bool,
     /// Vectors of a training step.
     pub training_batch: usize,
+    /// The longest warm-up before a figure, unless a single call takes longer.
+    pub warm_up: Duration,
     /// Seconds of samples behind each figure.
     pub seconds: f64,
     /// Samples that are taken in any case, one at least.
@@ -49,6 +55,7 @@ impl Default for BenchOptions {
             batches: vec![1, 32, 1024],
             transfer: false,
             training_batch: 256,
+            warm_up: Duration::from_millis(200),
             seconds: 1.0,
             samples: 5,
             available: None,

@@ -8,8 +8,6 @@ use web_time::{Duration, Instant};
 use super::BenchOptions;
 use crate::error::{Error, Result};
 
-/// The longest warm-up, unless a single call takes longer.
-const WARM_UP: Duration = Duration::from_millis(200);
 /// Calls of one sample take about this long, so that reading the clock does not count.
 const SAMPLE: Duration = Duration::from_millis(2);
 /// Calls of one sample at most: something may be faster than a clock can tell.
@@ -61,7 +59,7 @@ pub fn quantile(ascending: &[f64], share: f64) -> f64 {
 }
 
 /// Times `run(calls)`, which makes so many calls and waits for the last: first until the time is
-/// stable or a fifth of a second is over, then for `seconds` and as many samples as
+/// stable or `options.warm_up` is over, then for `seconds` and as many samples as
 /// `options` wants at least. Ends with [`Error::Cancelled`] when told to stop.
 pub(crate) async fn measure(
     options: &BenchOptions,
@@ -84,7 +82,7 @@ pub(crate) async fn measure(
         before = each;
         if took < SAMPLE && calls < MOST_CALLS {
             calls = more_calls(calls, took);
-        } else if alike >= 3 || began.elapsed() >= WARM_UP {
+        } else if alike >= 3 || began.elapsed() >= options.warm_up {
             break;
         }
     }

@@ -6,6 +6,7 @@ use lnsp::sizes::SizeRow;
 use super::device::{Results, key};
 use super::paper::label;
 use super::settings::Settings;
+use crate::page::axes::{Scale, decades};
 use crate::page::html::escape;
 
 /// What can be shown, as it stands in the address and in words; the default first.
@@ -99,10 +100,8 @@ pub(super) fn draw(settings: &Settings, name: &str, results: &Results) -> String
     let all = series(name, settings, results);
     let points = || all.iter().flat_map(|series| &series.points);
     let span = |pick: fn(&(f64, f64, String)) -> f64| {
-        let (low, high) = points()
-            .map(pick)
-            .fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
-        (low.log10(), high.log10())
+        let both = |(low, high): (f64, f64), v: f64| (low.min(v), high.max(v));
+        points().map(pick).fold((f64::MAX, f64::MIN), both)
     };
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
@@ -112,34 +111,15 @@ pub(super) fn draw(settings: &Settings, name: &str, results: &Results) -> String
     if points().next().is_none() {
         return out + "<text x=\"20\" y=\"40\">Nothing is measured yet.</text></svg>";
     }
-    let (x0, x1) = span(|point| point.0);
-    let (y0, y1) = span(|point| point.1);
-    let (x0, x1) = (x0 - 0.04, x1 + 0.04);
-    let (y0, y1) = if y1 - y0 < 0.3 { (y0 - 0.2, y1 + 0.2) } else { (y0 - 0.06, y1 + 0.06) };
-    let x = |value: f64| LEFT + (value.log10() - x0) / (x1 - x0) * (RIGHT - LEFT);
-    let y = |value: f64| BOTTOM - (value.log10() - y0) / (y1 - y0) * (BOTTOM - TOP);
-    for power in y0.ceil() as i32..=y1.floor() as i32 {
-        let value = 10f64.powi(power);
-        let at = y(value);
-        out += &format!(
-            "<path d=\"M{LEFT} {at:.1}H{RIGHT}\" stroke=\"currentColor\" opacity=\".18\"/>\
-             <text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 8.0,
-            at + 4.0,
-            tick(power)
-        );
-    }
-    for value in [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192] {
-        let log = f64::from(value).log10();
-        if log >= x0 && log <= x1 {
-            let at = x(f64::from(value));
-            out += &format!(
-                "<path d=\"M{at:.1} {TOP}V{BOTTOM}\" stroke=\"currentColor\" opacity=\".1\"/>\
-                 <text x=\"{at:.1}\" y=\"{:.0}\" text-anchor=\"middle\">{value}</text>",
-                BOTTOM + 18.0
-            );
-        }
-    }
+    let wider = |(low, high): (f64, f64), by: f64| (low / by, high * by);
+    let across = Scale::log(wider(span(|point| point.0), 1.1), (LEFT, RIGHT));
+    let values = span(|point| point.1);
+    let room = if values.1 < 2.0 * values.0 { 1.6 } else { 1.15 };
+    let up = Scale::log(wider(values, room), (BOTTOM, TOP));
+    let (x, y) = (|value| across.at(value), |value| up.at(value));
+    out += &up.rows(&across, &up.among(decades()), tick);
+    let widths = across.among((4..=13).map(|power| f64::from(1u32 << power)));
+    out += &across.columns(&up, &widths, |width| format!("{width}"));
     out += &format!(
         "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">S or N</text>\
          <text x=\"{LEFT}\" y=\"16\" font-weight=\"600\">{title}</text>",
@@ -176,16 +156,11 @@ pub(super) fn draw(settings: &Settings, name: &str, results: &Results) -> String
 }
 
 /// `0.01`, `10`, `100 k`, `1 M`.
-fn tick(power: i32) -> String {
-    match power {
-        p if p < 0 => format!("{:.*}", p.unsigned_abs() as usize, 10f64.powi(p)),
-        p if p < 4 => format!("{}", 10u64.pow(p.unsigned_abs())),
-        p => {
-            let (step, prefix) = [(9, "G"), (6, "M"), (3, "k")]
-                .into_iter()
-                .find(|(step, _)| p >= *step)
-                .unwrap_or((0, ""));
-            format!("{} {prefix}", 10u64.pow((p - step).unsigned_abs()))
-        }
+fn tick(value: f64) -> String {
+    match value {
+        v if v < 1e4 => format!("{v}"),
+        v if v < 1e6 => format!("{} k", v / 1e3),
+        v if v < 1e9 => format!("{} M", v / 1e6),
+        v => format!("{} G", v / 1e9),
     }
 }

@@ -20,12 +20,12 @@ fn picked(compared: &Compared) -> Vec<Kept> {
 
 /// The table of codes, without prices, and how it was measured.
 pub(crate) fn codes(outcome: &Outcome) -> String {
-    let mut table = table(outcome, (0.0, 0.0));
-    table.head.truncate(5);
+    let mut table = table(outcome, (0.0, 0.0), None);
+    table.head.truncate(6);
     for row in &mut table.rows {
-        row.truncate(5);
+        row.truncate(6);
     }
-    format!("{}<div class=\"aside\">{}</div>", table.html(), notes(outcome))
+    format!("{}<div class=\"aside\">{}</div>", table.html(), notes(outcome, None))
 }
 
 /// The cosines of the picked codes.

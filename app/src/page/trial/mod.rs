@@ -1,6 +1,8 @@
 //! Try: sentences or vectors before and after compression, code beside code.
 
+mod drawing;
 pub(crate) mod glance;
+mod pareto;
 mod picture;
 mod result;
 mod source;
@@ -19,14 +21,17 @@ use super::address::Address;
 use super::job::{Job, JobBar};
 use super::lane::Lane;
 use crate::protocol::{
-    CompareBaselines, CompareCodes, Examples, LoadExamples, TRAINED_HERE, VectorSet,
+    CodeTimes, CompareBaselines, CompareCodes, Examples, LoadExamples, TRAINED_HERE, TimeCodes,
+    VectorSet,
 };
 
 /// Students that ship with the page: name, what to call it, megabytes.
-const STUDENTS: [(&str, &str, &str); 3] = [
+const STUDENTS: [(&str, &str, &str); 5] = [
     ("default-256", "S = 256, int8 weights", "0.3 MB"),
     ("student-512", "S = 512, f16 weights", "1.2 MB"),
     ("student-1024", "S = 1024, f16 weights", "2.4 MB"),
+    ("coded-96", "96 bytes a vector, S = 512", "0.8 MB"),
+    ("coded-48", "48 bytes a vector, S = 384", "0.6 MB"),
 ];
 /// Sentences that are shown one by one, at most.
 pub(super) const MOST_SHOWN: usize = 24;
@@ -40,7 +45,11 @@ pub fn Try() -> impl IntoView {
     let students = address.text("students", STUDENTS[0].0);
     let source = Source::new(address);
     let outcome = RwSignal::new(None::<Outcome>);
+    let times = RwSignal::new(None::<CodeTimes>);
+    // The question that times codes, in the background: whatever the visitor does goes before it.
+    let timing = StoredValue::new(0u32);
     let compare = move |chosen: Chosen| {
+        Lane::WORK.cancel(timing.get_value());
         spawn_local(async move {
             let names = students.get_untracked();
             let question = CompareCodes {
@@ -53,9 +62,15 @@ pub fn Try() -> impl IntoView {
             let Ok(answered) = job.ask(Lane::WORK, question, &chosen.buffers).await else { return };
             // The student's result at once, the baselines when they are there.
             let compared = answered.answer;
+            times.set(None);
             outcome.set(Some(Outcome { compared, texts: texts.clone(), whole: false }));
-            if let Ok(answered) = job.ask(Lane::WORK, CompareBaselines, &[]).await {
-                outcome.set(Some(Outcome { compared: answered.answer, texts, whole: true }));
+            let Ok(answered) = job.ask(Lane::WORK, CompareBaselines, &[]).await else { return };
+            outcome.set(Some(Outcome { compared: answered.answer, texts, whole: true }));
+            let (id, answer) = Lane::WORK.ask(&TimeCodes, &[], |_| ());
+            timing.set_value(id);
+            let timed = answer.await.map(|answered| answered.answer).unwrap_or_default();
+            if timing.get_value() == id {
+                times.set(Some(timed));
             }
         });
     };
@@ -113,7 +128,7 @@ pub fn Try() -> impl IntoView {
             </button>
             <JobBar job />
         </div>
-        <Results outcome />
+        <Results outcome times />
     }
 }
 

@@ -2,13 +2,17 @@
 
 use leptos::prelude::*;
 use lnsp::experiment::{Kept, Kind, SideBySide, monthly_price};
+use lnsp::metrics::Interval;
 use lnsp::number::{count, decimal};
 
 use super::super::address::Address;
+use super::super::choice::Choice;
 use super::super::html::{Cell, Markup, Table, escape};
 use super::super::number;
+use super::drawing;
+use super::pareto::{self, Axes, COSTS, SCORES};
 use super::picture::heat_map;
-use crate::protocol::Compared;
+use crate::protocol::{CodeTimes, Compared};
 
 /// A comparison and what its vectors stand for.
 #[derive(Clone, PartialEq)]
@@ -31,15 +35,22 @@ impl Outcome {
         self.texts.get(row).cloned().unwrap_or_else(|| format!("vector {}", row + 1))
     }
 
+    /// Whether it says how many neighbours are of the same topic.
+    fn labelled(&self) -> bool {
+        self.sides().codes.iter().any(|code| code.same_label.is_some())
+    }
+
     fn sides(&self) -> &SideBySide {
         &self.compared.side_by_side
     }
 }
 
 /// Codes whose pictures and neighbours are shown before the visitor chooses.
-pub(super) const PICKED: [&str; 5] = [
+pub(super) const PICKED: [&str; 7] = [
     "teacher",
     "default-256, int8 latents",
+    "coded-96, 96 bytes",
+    "coded-48, 48 bytes",
     "PCA-192, uncentred, int8",
     "PCA transform coding, 192 bytes",
     "rotated teacher, 1 bit",
@@ -47,7 +58,12 @@ pub(super) const PICKED: [&str; 5] = [
 
 /// Everything below the button.
 #[component]
-pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
+pub(super) fn Results(
+    /// What was compared.
+    outcome: RwSignal<Option<Outcome>>,
+    /// How long its codes take, once that is known.
+    times: RwSignal<Option<CodeTimes>>,
+) -> impl IntoView {
     let address = Address::use_it();
     let price = address.text("price", "0.25");
     let vectors = address.text("vectors", "10000000");
@@ -72,6 +88,16 @@ pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
     let costs = move || {
         let number = |text: String| number::read(&text).unwrap_or(0.0);
         (number(price.get()), number(vectors.get()))
+    };
+    let (against, score) =
+        (address.text("against", COSTS[0].0), address.text("score", SCORES[0].0));
+    let labelled = Memo::new(move |_| outcome.with(|o| o.as_ref().is_some_and(Outcome::labelled)));
+    let chart = move || {
+        let axes = Axes {
+            time: against.with(|name| name == COSTS[1].0),
+            topic: labelled.get() && score.with(|name| name == SCORES[1].0),
+        };
+        times.with(|times| with(&|o| drawing::chart(o, axes, times.as_ref())))
     };
     let codes = move || -> Vec<String> {
         outcome.with(|outcome| {
@@ -112,7 +138,18 @@ pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
                 </label>
             </form>
             <Markup class="scroll" label="Codes"
-                html=move || { let costs = costs(); with(&|o| table(o, costs).html()) } />
+                html=move || {
+                    let costs = costs();
+                    times.with(|times| with(&|o| table(o, costs, times.as_ref()).html()))
+                } />
+            <h3>"Which code is best for what it costs"</h3>
+            <form class="controls" on:submit=|event| event.prevent_default()>
+                <Choice label="To the right" name="against" options=&COSTS />
+                <div hidden=move || !labelled.get()>
+                    <Choice label="Upwards" name="score" options=&SCORES />
+                </div>
+            </form>
+            <Markup class="curve pareto" label="Codes in one picture" html=chart />
             <h3>"Cosines before and after"</h3>
             <p>
                 "Each square is the cosine of two of the sentences, the darker the nearer; a dot \
@@ -142,7 +179,8 @@ pub(super) fn Results(outcome: RwSignal<Option<Outcome>>) -> impl IntoView {
             </form>
             <Markup class="scroll" label="Neighbours"
                 html=move || { let i = chosen.get(); with(&|o| neighbours(o, &picked(o), i)) } />
-            <Markup class="aside" label="How it was measured" html=move || with(&notes) />
+            <Markup class="aside" label="How it was measured"
+                html=move || times.with(|times| with(&|o| notes(o, times.as_ref()))) />
         </div>
     }
 }
@@ -163,7 +201,11 @@ pub(crate) fn meaning(outcome: &Outcome) -> String {
     lines.iter().map(|line| format!("<p>{line}</p>")).collect()
 }
 
-pub(super) fn table(outcome: &Outcome, (price, vectors): (f64, f64)) -> Table {
+pub(super) fn table(
+    outcome: &Outcome,
+    (price, vectors): (f64, f64),
+    times: Option<&CodeTimes>,
+) -> Table {
     let sides = outcome.sides();
     let whole = sides.codes.first().map_or(0, |code| code.bytes_per_vector);
     let cost = |bytes| monthly_price(bytes, vectors, price);
@@ -171,34 +213,55 @@ pub(super) fn table(outcome: &Outcome, (price, vectors): (f64, f64)) -> Table {
     codes.sort_by(|a, b| {
         b.bytes_per_vector.cmp(&a.bytes_per_vector).then(b.overlap.total_cmp(&a.overlap))
     });
+    let of_k = |share: f64| decimal(sides.k as f64 * share, 2);
+    // In one line.
+    let from_to = |i: Interval| format!("{}\u{a0}to\u{a0}{}", of_k(i.low), of_k(i.high));
+    let (labelled, timed) = (outcome.labelled(), outcome.whole);
     let row = |code: &&Kept| {
         let bytes = code.bytes_per_vector;
         let class = if code.kind == Kind::Student { "student" } else { "" };
-        vec![
-            Cell::new(code.name.clone()).class(class),
-            Cell::new(count(bytes as u64)),
-            Cell::new(format!("{} MB", decimal(bytes as f64, 0))),
-            Cell::new(decimal(sides.k as f64 * code.overlap, 2)),
-            Cell::new(code.reconstruction.map_or("–".into(), |c| decimal(c, 4))),
-            Cell::new(decimal(cost(bytes), 2)),
-            Cell::new(decimal(cost(whole) - cost(bytes), 2)),
-        ]
+        let mut texts = vec![
+            count(bytes as u64),
+            format!("{} MB", decimal(bytes as f64, 0)),
+            of_k(code.overlap),
+            from_to(code.interval),
+            code.reconstruction.map_or("–".into(), |c| decimal(c, 4)),
+        ];
+        if let Some(topic) = code.same_label {
+            texts.push(of_k(topic.mean));
+            texts.push(from_to(topic));
+        }
+        if timed {
+            let us = times.and_then(|times| pareto::time_of(times, &code.name));
+            texts.push(us.map_or("–".into(), pareto::significant));
+        }
+        texts.push(decimal(cost(bytes), 2));
+        texts.push(decimal(cost(whole) - cost(bytes), 2));
+        let name = Cell::new(code.name.clone()).class(class);
+        std::iter::once(name).chain(texts.into_iter().map(Cell::new)).collect()
     };
+    let mut head = vec![
+        "Code",
+        "Bytes a vector",
+        "A million",
+        "Neighbours kept",
+        "95 % interval",
+        "Cosine of reconstruction",
+    ];
+    if labelled {
+        head.extend(["Same topic", "95 % interval"]);
+    }
+    if timed {
+        head.push("µs to encode");
+    }
+    head.extend(["Price a month", "Saved a month"]);
     Table {
         caption: format!(
             "Means over {} vectors; neighbours are the {} nearest of each among the others.",
             count(sides.vectors as u64),
             sides.k
         ),
-        head: vec![
-            "Code",
-            "Bytes a vector",
-            "A million",
-            "Neighbours kept",
-            "Cosine of reconstruction",
-            "Price a month",
-            "Saved a month",
-        ],
+        head,
         rows: codes.iter().map(row).collect(),
     }
 }
@@ -265,7 +328,7 @@ pub(super) fn neighbours(outcome: &Outcome, codes: &[Kept], chosen: usize) -> St
     out + "</tr></tbody></table>"
 }
 
-pub(super) fn notes(outcome: &Outcome) -> String {
+pub(super) fn notes(outcome: &Outcome, times: Option<&CodeTimes>) -> String {
     let compared = &outcome.compared;
     let mut notes = vec![format!(
         "Students ran on {}. Baselines were fitted on {}. Of codes that lose something, the \
@@ -273,6 +336,14 @@ pub(super) fn notes(outcome: &Outcome) -> String {
          lnsp eval measures 3,000.",
         compared.device, compared.fitted_on
     )];
+    if let Some(times) = times.filter(|times| times.vectors > 0) {
+        notes.push(format!(
+            "Time to encode: from {} vectors at once to their stored bytes, all of a vector's share of \
+             it, warm, the median of five samples; students on {}, the others on the CPU.",
+            count(times.vectors as u64),
+            compared.device
+        ));
+    }
     notes.extend(compared.notes.iter().cloned());
     notes.iter().map(|note| format!("<p>{}</p>", escape(note))).collect()
 }
