@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
-use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::parquet::arrow::ParquetRecordBatchStreamBuilder;
 use datafusion::parquet::arrow::async_reader::ParquetObjectReader;
@@ -14,6 +13,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStore};
 
 use crate::session::Session;
+use crate::tables::files_of;
 
 /// Whether an error is about files, here or, by its words, on another machine.
 pub fn suspected(error: &DataFusionError) -> bool {
@@ -35,7 +35,7 @@ pub async fn find(session: &Session, places: &[String]) -> Option<String> {
     // Others are names of tables.
     for place in places.iter().filter(|place| place.contains('/')) {
         let list = async {
-            let url = ListingTableUrl::parse(place)?;
+            let url = files_of(place)?;
             let store = session.stores().get_store(url.get_url())?;
             let listed = url.list_all_files(&state, &store, "").await?;
             let listed = listed.try_collect::<Vec<_>>().await?;

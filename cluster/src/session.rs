@@ -18,6 +18,7 @@ use crate::functions;
 use crate::remote::{Job, Scheduler};
 use crate::stores::Stores;
 use crate::students::{Names, StudentRef};
+use crate::tables::by_place;
 
 /// Rows of a record batch: of vectors so many stay in a core's own cache, and the engine's usual 8,192
 /// are pages that the system gives and takes back for each.
@@ -102,7 +103,7 @@ impl Session {
         let stores = Arc::new(Stores::default());
         let mut state = state(config, runtime(Arc::clone(&stores), memory)?)?;
         state.register_function_rewrite(Arc::new(Names(students)))?;
-        let context = SessionContext::new_with_state(state).enable_url_table();
+        let context = by_place(SessionContext::new_with_state(state));
         Ok(Self { context, stores, scheduler, job: Mutex::new(None), cancel })
     }
 

@@ -89,12 +89,9 @@ fn ctrl_c_leaves_nothing_that_could_be_taken_for_the_output() {
     wait_for("the first file", || {
         place.names().iter().any(|name| name.ends_with(".part")).then_some(())
     });
-    let kill =
-        std::process::Command::new("kill").args(["-INT", &query.0.id().to_string()]).status();
-    assert!(kill.unwrap().success());
-    let mut said = String::new();
-    query.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(query.0.wait().unwrap().code(), Some(130), "{said}");
+    query.signal("INT");
+    let (code, said) = query.end();
+    assert_eq!(code, Some(130), "{said}");
     assert_eq!(place.names(), ["s256.safetensors"], "{said}");
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_err, plan_datafusion_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::parquet::arrow::AsyncArrowWriter;
@@ -215,13 +215,19 @@ impl Part {
         let name = format!("part-{}.parquet", uuid::Uuid::new_v4());
         let path = folder.join(name.as_str());
         let Some(first) = next_with_rows(&mut input).await? else { return Ok(None) };
+        expect_wanted(&url)?;
         let writer = BufWriter::with_capacity(Arc::clone(&store), path.clone(), PIECE_BYTES)
             .with_max_concurrency(PIECES);
         let properties = Some(self.properties.clone());
         let mut writer = AsyncArrowWriter::try_new(writer, input.schema(), properties)?;
-        match self.write_rows(&mut writer, first, &mut input).await {
+        let written = async {
+            let rows = self.write_rows(&mut writer, first, &mut input).await?;
+            expect_wanted(&url)?;
+            writer.finish().await?;
+            Ok(rows)
+        };
+        match written.await {
             Ok(rows) => {
-                writer.finish().await?;
                 let bytes = store.head(&path).await?.size;
                 Ok(Some(report(name, rows, bytes)?))
             }
@@ -254,6 +260,19 @@ impl Part {
             next = next_with_rows(input).await?;
         }
         Ok(rows)
+    }
+}
+
+/// Refuses to write to a folder that is not there any more: the query was given up, and a store on a
+/// disk would make the folder again.
+fn expect_wanted(folder: &Url) -> Result<()> {
+    match folder.to_file_path() {
+        Ok(path) if !path.is_dir() => {
+            exec_err!(
+                "{folder} is not to be seen here: name a folder that all machines share (or the query was given up)"
+            )
+        }
+        _ => Ok(()),
     }
 }
 
