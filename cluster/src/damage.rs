@@ -15,9 +15,14 @@ use object_store::{ObjectMeta, ObjectStore};
 use crate::session::Session;
 use crate::tables::files_of;
 
-/// Whether an error is about files, here or, by its words, on another machine.
+/// What every error of a store that speaks S3 says.
+const STORE: &str = "Generic S3 error";
+
+/// Whether an error is about what files hold, here or, by its words, on another machine. What a store
+/// says names the file itself.
 pub fn suspected(error: &DataFusionError) -> bool {
     match error.find_root() {
+        root if root.to_string().contains(STORE) => false,
         DataFusionError::ParquetError(_) | DataFusionError::ArrowError(..) => true,
         // Ends are looked for before anything is known to be Parquet.
         root => {

@@ -24,17 +24,14 @@ use datafusion::physical_plan::{
 };
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
-use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::upload::Upload;
+
 /// A row group is closed at about this size, since the writer keeps it in memory.
 const GROUP_BYTES: usize = 16 << 20;
-
-/// Bytes of a piece that is sent to a store, and pieces under way at a time.
-const PIECE_BYTES: usize = 8 << 20;
-const PIECES: usize = 2;
 
 /// The metric that counts the rows written so far.
 pub const ROWS_WRITTEN: &str = "rows_written";
@@ -216,10 +213,9 @@ impl Part {
         let path = folder.join(name.as_str());
         let Some(first) = next_with_rows(&mut input).await? else { return Ok(None) };
         expect_wanted(&url)?;
-        let writer = BufWriter::with_capacity(Arc::clone(&store), path.clone(), PIECE_BYTES)
-            .with_max_concurrency(PIECES);
+        let upload = Upload::new(Arc::clone(&store), path.clone());
         let properties = Some(self.properties.clone());
-        let mut writer = AsyncArrowWriter::try_new(writer, input.schema(), properties)?;
+        let mut writer = AsyncArrowWriter::try_new(upload, input.schema(), properties)?;
         let written = async {
             let rows = self.write_rows(&mut writer, first, &mut input).await?;
             expect_wanted(&url)?;
@@ -232,8 +228,7 @@ impl Part {
                 Ok(Some(report(name, rows, bytes)?))
             }
             Err(cause) => {
-                // A store keeps the pieces of what was not finished until it is told.
-                let _ = writer.into_inner().abort().await;
+                writer.into_inner().abort().await;
                 Err(cause)
             }
         }
@@ -241,7 +236,7 @@ impl Part {
 
     async fn write_rows(
         &self,
-        writer: &mut AsyncArrowWriter<BufWriter>,
+        writer: &mut AsyncArrowWriter<Upload>,
         first: RecordBatch,
         input: &mut SendableRecordBatchStream,
     ) -> Result<u64> {
