@@ -194,7 +194,7 @@ fn plain(error: DataFusionError) -> anyhow::Error {
         | DataFusionError::SQL(..) => error.strip_backtrace(),
         root => root.message().into_owned(),
     };
-    anyhow!("{text}")
+    anyhow!(damage::of_store(&text).unwrap_or(text))
 }
 
 /// An error in showing, such as a reader that went away, among those of the engine.

@@ -101,14 +101,14 @@ fn a_store_that_breaks_off_ends_the_query_in_words_and_leaves_no_output() {
     let store = store_of(&place);
     let always = usize::MAX;
     for (trouble, words) in [
-        (Trouble::CutGet("v05", always), ["in/v05.parquet", ""]),
-        (Trouble::CutPut("out/part", always), ["out/part-", ""]),
-        (Trouble::CutPut("_SUCCESS", always), ["out/_SUCCESS", ""]),
+        (Trouble::CutGet("v05", always), ["GET", "in/v05.parquet"]),
+        (Trouble::CutPut("out/part", always), ["PUT", "out/part-"]),
+        (Trouble::CutPut("_SUCCESS", always), ["PUT", "out/_SUCCESS"]),
     ] {
         store.trouble(Some(trouble.clone()));
         let broken = sql(&place, &store, &["-c", &encode_to("out")]).output().unwrap();
         let said = refused(&broken, &words);
-        println!("{trouble:?}: {said}");
+        assert!(said.starts_with("error: from the store: ") && said.ends_with("run it again"));
         assert!(store.keys("out/").is_empty(), "{trouble:?}: {:?}", store.keys("out/"));
         assert_eq!(store.open_uploads(), 0, "{trouble:?}");
     }
@@ -157,6 +157,10 @@ fn a_cluster_works_through_a_store() {
     store.trouble(Some(Trouble::CutPut("broken/part", usize::MAX)));
     let broken = sql(&place, &store, &["--remote", &url, "-c", &encode_to("broken")]);
     let broken = { broken }.output().unwrap();
-    refused(&broken, &["broken/part-"]);
+    let said = refused(&broken, &["PUT", "broken/part-"]);
+    assert!(
+        said.starts_with("error: from the store: ") && said.ends_with("run it again"),
+        "{said}"
+    );
     assert!(store.keys("broken/").is_empty(), "{:?}", store.keys("broken/"));
 }

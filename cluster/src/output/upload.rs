@@ -1,19 +1,49 @@
 //! A file that goes to a store piece by piece while it is written.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::parquet::arrow::async_writer::AsyncFileWriter;
-use datafusion::parquet::errors::{ParquetError, Result};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, Result};
 use tokio::task::JoinSet;
 
 /// Bytes of a piece, and pieces under way at a time.
 const PIECE: usize = 8 << 20;
 const PIECES: usize = 2;
+
+/// What has been written of a file and is not sent yet, in pieces: one long buffer would be copied
+/// whenever it grows.
+#[derive(Debug, Default)]
+pub struct Spool {
+    full: Vec<Bytes>,
+    last: Vec<u8>,
+}
+
+impl Spool {
+    /// The pieces that are full.
+    pub fn full(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.full)
+    }
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.last.capacity() == 0 {
+            self.last.reserve_exact(PIECE);
+        }
+        let taken = bytes.len().min(PIECE - self.last.len());
+        self.last.extend_from_slice(&bytes[..taken]);
+        if self.last.len() == PIECE {
+            self.full.push(std::mem::take(&mut self.last).into());
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A file of a store. One of less than a piece is sent at its end, at once; of a longer one nothing is to
 /// be seen before its end, either. What is neither finished nor given up by [`Self::abort`] is given up
@@ -22,16 +52,13 @@ const PIECES: usize = 2;
 pub struct Upload {
     store: Arc<dyn ObjectStore>,
     path: Path,
-    /// What the next piece has so far.
-    waiting: Vec<Bytes>,
-    bytes: usize,
     pieces: Option<Pieces>,
 }
 
 #[derive(Debug)]
 struct Pieces {
     upload: Box<dyn MultipartUpload>,
-    sent: JoinSet<object_store::Result<()>>,
+    sent: JoinSet<Result<()>>,
 }
 
 impl Pieces {
@@ -39,7 +66,7 @@ impl Pieces {
     async fn wait(&mut self, most: usize) -> Result<()> {
         while self.sent.len() > most {
             if let Some(sent) = self.sent.join_next().await {
-                sent.map_err(external)?.map_err(external)?;
+                sent??;
             }
         }
         Ok(())
@@ -52,58 +79,48 @@ impl Pieces {
     }
 }
 
-fn external(cause: impl std::error::Error + Send + Sync + 'static) -> ParquetError {
-    ParquetError::External(Box::new(cause))
-}
-
 impl Upload {
     /// To `path`; nothing is sent yet.
     pub fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
-        Self { store, path, waiting: Vec::new(), bytes: 0, pieces: None }
+        Self { store, path, pieces: None }
     }
 
-    async fn take(&mut self, mut bytes: Bytes) -> Result<()> {
-        while self.bytes + bytes.len() >= PIECE {
-            self.waiting.push(bytes.split_to(PIECE - self.bytes));
-            self.send().await?;
-        }
-        self.bytes += bytes.len();
-        self.waiting.push(bytes);
+    /// Sends the next piece, as soon as few enough are under way.
+    ///
+    /// # Errors
+    /// What the store says, of this or an earlier piece.
+    pub async fn send(&mut self, piece: Bytes) -> Result<()> {
+        let pieces = match &mut self.pieces {
+            Some(pieces) => pieces,
+            none => {
+                let upload = self.store.put_multipart(&self.path).await?;
+                none.insert(Pieces { upload, sent: JoinSet::new() })
+            }
+        };
+        pieces.wait(PIECES - 1).await?;
+        let sending = pieces.upload.put_part(piece.into());
+        pieces.sent.spawn(sending);
         Ok(())
     }
 
-    /// Sends what waits as a piece.
-    async fn send(&mut self) -> Result<()> {
-        let payload = self.payload();
-        if self.pieces.is_none() {
-            let upload = self.store.put_multipart(&self.path).await.map_err(external)?;
-            self.pieces = Some(Pieces { upload, sent: JoinSet::new() });
+    /// Sends what is left: the file is there.
+    ///
+    /// # Errors
+    /// What the store says; then it is still to be given up.
+    pub async fn finish(&mut self, mut rest: Spool) -> Result<()> {
+        for piece in rest.full() {
+            self.send(piece).await?;
         }
-        if let Some(pieces) = &mut self.pieces {
-            pieces.wait(PIECES - 1).await?;
-            let piece = pieces.upload.put_part(payload);
-            pieces.sent.spawn(piece);
-        }
-        Ok(())
-    }
-
-    fn payload(&mut self) -> PutPayload {
-        self.bytes = 0;
-        std::mem::take(&mut self.waiting).into_iter().collect()
-    }
-
-    async fn finish(&mut self) -> Result<()> {
         if self.pieces.is_none() {
-            let payload = self.payload();
-            self.store.put(&self.path, payload).await.map_err(external)?;
+            self.store.put(&self.path, rest.last.into()).await?;
             return Ok(());
         }
-        if self.bytes > 0 {
-            self.send().await?;
+        if !rest.last.is_empty() {
+            self.send(rest.last.into()).await?;
         }
         if let Some(pieces) = &mut self.pieces {
             pieces.wait(0).await?;
-            pieces.upload.complete().await.map_err(external)?;
+            pieces.upload.complete().await?;
         }
         self.pieces = None;
         Ok(())
@@ -127,16 +144,6 @@ impl Drop for Upload {
     }
 }
 
-impl AsyncFileWriter for Upload {
-    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<()>> {
-        self.take(bytes).boxed()
-    }
-
-    fn complete(&mut self) -> BoxFuture<'_, Result<()>> {
-        self.finish().boxed()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use object_store::memory::InMemory;
@@ -151,17 +158,21 @@ mod tests {
             for len in [0, 5, PIECE - 1, PIECE, 2 * PIECE + 3] {
                 let path = Path::from(format!("of-{len}"));
                 let content: Vec<u8> = (0..len).map(|i| (i * 31 / 7) as u8).collect();
-                let mut upload = Upload::new(Arc::clone(&store), path.clone());
+                let (mut upload, mut spool) =
+                    (Upload::new(Arc::clone(&store), path.clone()), Spool::default());
                 for part in content.chunks(3 * PIECE / 4) {
-                    upload.write(Bytes::copy_from_slice(part)).await.unwrap();
+                    spool.write_all(part).unwrap();
+                    for piece in spool.full() {
+                        upload.send(piece).await.unwrap();
+                    }
                 }
                 assert!(store.head(&path).await.is_err(), "nothing is to be seen yet");
-                upload.complete().await.unwrap();
+                upload.finish(spool).await.unwrap();
                 let found = store.get(&path).await.unwrap().bytes().await.unwrap();
                 assert!(found == content, "{len}");
             }
             let mut upload = Upload::new(Arc::clone(&store), Path::from("given-up"));
-            upload.write(vec![0; PIECE + 1].into()).await.unwrap();
+            upload.send(vec![0; PIECE].into()).await.unwrap();
             upload.abort().await;
             assert!(store.head(&Path::from("given-up")).await.is_err());
         });

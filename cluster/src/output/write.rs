@@ -9,7 +9,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, exec_err, plan_datafusion_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use datafusion::parquet::arrow::AsyncArrowWriter;
+use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -28,7 +28,7 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::upload::Upload;
+use super::upload::{Spool, Upload};
 
 /// A row group is closed at about this size, since the writer keeps it in memory.
 const GROUP_BYTES: usize = 16 << 20;
@@ -213,13 +213,11 @@ impl Part {
         let path = folder.join(name.as_str());
         let Some(first) = next_with_rows(&mut input).await? else { return Ok(None) };
         expect_wanted(&url)?;
-        let upload = Upload::new(Arc::clone(&store), path.clone());
-        let properties = Some(self.properties.clone());
-        let mut writer = AsyncArrowWriter::try_new(upload, input.schema(), properties)?;
+        let mut upload = Upload::new(Arc::clone(&store), path.clone());
         let written = async {
-            let rows = self.write_rows(&mut writer, first, &mut input).await?;
+            let (rest, rows) = self.write_rows(&mut upload, first, &mut input).await?;
             expect_wanted(&url)?;
-            writer.finish().await?;
+            upload.finish(rest).await?;
             Ok(rows)
         };
         match written.await {
@@ -228,25 +226,31 @@ impl Part {
                 Ok(Some(report(name, rows, bytes)?))
             }
             Err(cause) => {
-                writer.into_inner().abort().await;
+                upload.abort().await;
                 Err(cause)
             }
         }
     }
 
+    /// Sends all rows but for what is left to be sent at the end; how many they are.
     async fn write_rows(
         &self,
-        writer: &mut AsyncArrowWriter<Upload>,
+        upload: &mut Upload,
         first: RecordBatch,
         input: &mut SendableRecordBatchStream,
-    ) -> Result<u64> {
+    ) -> Result<(Spool, u64)> {
         let pool = self.context.memory_pool();
         let reservation = MemoryConsumer::new("the row group being written").register(pool);
+        let properties = Some(self.properties.clone());
+        let mut writer = ArrowWriter::try_new(Spool::default(), input.schema(), properties)?;
         let (mut next, mut rows) = (Some(first), 0);
         while let Some(batch) = next {
-            writer.write(&batch).await?;
+            writer.write(&batch)?;
             if writer.in_progress_size() >= GROUP_BYTES {
-                writer.flush().await?;
+                writer.flush()?;
+            }
+            for piece in writer.inner_mut().full() {
+                upload.send(piece).await?;
             }
             reservation.try_resize(writer.memory_size())?;
             rows += batch.num_rows() as u64;
@@ -254,7 +258,7 @@ impl Part {
             drop(batch);
             next = next_with_rows(input).await?;
         }
-        Ok(rows)
+        Ok((writer.into_inner()?, rows))
     }
 }
 
