@@ -10,62 +10,9 @@ mod processes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use processes::{Cluster, program};
-
-/// Time and memory of a process.
-#[derive(Clone, Copy, Debug, Default)]
-struct Taken {
-    seconds: f64,
-    /// The most that it had at a time, in MB, and the most of it that were pages of files: the program
-    /// itself. Where /proc says so.
-    peak: f64,
-    of_files: f64,
-}
-
-impl Taken {
-    /// Of processes one after the other.
-    fn then(self, next: Self) -> Self {
-        Self {
-            seconds: self.seconds + next.seconds,
-            peak: self.peak.max(next.peak),
-            of_files: self.of_files.max(next.of_files),
-        }
-    }
-}
-
-fn timed(command: &mut Command) -> Taken {
-    let began = Instant::now();
-    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let watch = scope.spawn(|| {
-            let mut taken = Taken::default();
-            while !ended.load(Ordering::SeqCst) {
-                let text = fs::read_to_string(&status).unwrap_or_default();
-                let megabytes = |name: &str| {
-                    let line = text.lines().find_map(|line| line.strip_prefix(name));
-                    let kilobytes =
-                        line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
-                    kilobytes.unwrap_or(0.0) / 1000.0
-                };
-                taken.peak = taken.peak.max(megabytes("VmHWM:"));
-                taken.of_files = taken.of_files.max(megabytes("RssFile:"));
-                std::thread::park_timeout(Duration::from_millis(5));
-            }
-            taken
-        });
-        let code = child.wait().unwrap();
-        let seconds = began.elapsed().as_secs_f64();
-        ended.store(true, Ordering::SeqCst);
-        assert!(code.success(), "{command:?}");
-        Taken { seconds, ..watch.join().unwrap() }
-    })
-}
+use processes::{Cluster, Taken, program, timed};
 
 /// What was measured of one thing, over rounds.
 struct Rounds {
@@ -97,7 +44,7 @@ impl Rounds {
         let (seconds, Taken { peak, of_files, .. }) = (self.seconds(), self.peak());
         let rate = |seconds: f64| self.rows as f64 / seconds;
         println!(
-            "{:<34} {:>8.3} s ({:.3} to {:.3}) {:>9.0} vectors/s  {:>4.0} MB, {:.0} without the program",
+            "{:<36} {:>8.3} s ({:.3} to {:.3}) {:>9.0} vectors/s  {:>4.0} MB, {:.0} without the program",
             self.name,
             self.median(),
             seconds[0],
@@ -110,10 +57,14 @@ impl Rounds {
 }
 
 /// The commands that are timed.
+#[derive(Clone)]
 struct Work {
     folder: PathBuf,
     vectors: PathBuf,
     student: PathBuf,
+    /// Whether memory that is not needed any more goes back to the system at once: then the peak is what
+    /// was needed.
+    gives_back: bool,
 }
 
 impl Work {
@@ -139,6 +90,9 @@ impl Work {
     fn statement(&self, sql: &str, more: &[&str]) -> Taken {
         let name = format!("s256={}", self.student.display());
         let mut command = Command::new(program("lnsp-sql"));
+        if self.gives_back {
+            command.envs([("MIMALLOC_PURGE_DELAY", "0"), ("MIMALLOC_ALLOW_THP", "0")]);
+        }
         timed(command.args(["--quiet", "--student", &name]).args(more).args(["-c", sql]))
     }
 }
@@ -155,8 +109,9 @@ fn main() {
     let (plain, coded) = (folder.join("s256.safetensors"), folder.join("few.safetensors"));
     made::student(&plain, 256);
     made::coded_student(&coded, 256);
-    let work = Work { folder: folder.clone(), vectors, student: plain };
-    let few = Work { folder, vectors: work.vectors.clone(), student: coded };
+    let work = Work { folder, vectors, student: plain, gives_back: false };
+    let few = Work { student: coded, ..work.clone() };
+    let needed = Work { gives_back: true, ..work.clone() };
     let cores = std::thread::available_parallelism().unwrap().get();
     let cluster = Cluster::with(cores, 1, Vec::new());
     let remote = ["--remote", &cluster.url()];
@@ -166,23 +121,29 @@ fn main() {
     let short = rows / files.len();
     let mut all = [
         Rounds::new("lnsp encode, file by file", rows),
-        Rounds::new("lnsp-sql, all files", rows),
+        Rounds::new("lnsp-sql", rows),
+        Rounds::new("lnsp-sql, memory given back at once", rows),
         Rounds::new("lnsp-sql, to codes of 2 bits", rows),
-        Rounds::new("lnsp-sql --remote, all files", rows),
-        Rounds::new("one file, lnsp encode", short),
-        Rounds::new("one file, lnsp-sql", short),
-        Rounds::new("no file, lnsp-sql: SELECT 1", 0),
-        Rounds::new("no file, lnsp --version", 0),
+        Rounds::new("lnsp-sql --remote", rows),
+        Rounds::new("one file: lnsp encode", short),
+        Rounds::new("one file: lnsp-sql", short),
+        Rounds::new("one file: lnsp-sql --parts 1", short),
+        Rounds::new("one file: lnsp-sql, column id alone", short),
+        Rounds::new("no file: lnsp-sql, SELECT 1", 0),
+        Rounds::new("no file: lnsp --version", 0),
     ];
     for _ in 0..rounds {
         let one_by_one = files.iter().map(|file| work.encode(file));
         let taken = [
             one_by_one.fold(Taken::default(), Taken::then),
             work.sql(latents, None, &[]),
+            needed.sql(latents, None, &[]),
             few.sql(bits, None, &[]),
             work.sql(latents, None, &remote),
             work.encode(&files[0]),
             work.sql(latents, Some(&files[0]), &[]),
+            work.sql(latents, Some(&files[0]), &["--parts", "1"]),
+            work.sql("id", Some(&files[0]), &[]),
             work.statement("SELECT 1", &[]),
             timed(Command::new(program("lnsp")).arg("--version")),
         ];
@@ -195,7 +156,11 @@ fn main() {
         made::GROUP,
     );
     all.iter().for_each(Rounds::show);
-    println!("all files: SQL by the command {:.2}", all[0].median() / all[1].median());
-    println!("all files: the cluster by SQL here {:.2}", all[1].median() / all[3].median());
-    println!("one file: SQL by the command {:.2}", all[4].median() / all[5].median());
+    let ratio = |of: usize, by: usize| all[by].median() / all[of].median();
+    println!(
+        "vectors a second, SQL by the command: {:.2}, of one file {:.2}",
+        ratio(1, 0),
+        ratio(6, 5)
+    );
+    println!("vectors a second, the cluster by SQL here: {:.2}", ratio(4, 1));
 }

@@ -24,6 +24,10 @@ use crate::tables::by_place;
 /// are pages that the system gives and takes back for each.
 const BATCH_ROWS: usize = 1024;
 
+/// A file of so many bytes is worth cutting into parts: the engine's usual 10 MB of vectors are work for
+/// both of two cores.
+const WORTH_CUTTING: usize = 1 << 20;
+
 /// Parts of a query on a cluster, where nobody says how many.
 const CLUSTER_PARTS: usize = 16;
 
@@ -98,7 +102,8 @@ impl Session {
                 .with_target_partitions(parts.map_or(cores, NonZeroUsize::get))
                 .with_information_schema(true),
         };
-        let config = config.with_batch_size(BATCH_ROWS);
+        let config =
+            config.with_batch_size(BATCH_ROWS).with_repartition_file_min_size(WORTH_CUTTING);
         let scheduler = remote.as_deref().map(Scheduler::at).transpose()?;
         let stores = Arc::new(Stores::default());
         let mut state = state(config, runtime(Arc::clone(&stores), memory)?)?;

@@ -50,6 +50,11 @@ impl Numbers {
 /// Writes `rows` vectors into [`FILES`] files of `folder` with a column `id` that counts them, unless
 /// they are there.
 pub fn vectors(folder: &Path, rows: usize) -> Vec<PathBuf> {
+    vectors_in_groups(folder, rows, GROUP)
+}
+
+/// As [`vectors`], in row groups of so many at most.
+pub fn vectors_in_groups(folder: &Path, rows: usize, group: usize) -> Vec<PathBuf> {
     std::fs::create_dir_all(folder).unwrap();
     let each = rows.div_ceil(FILES);
     let file = |i: usize| {
@@ -58,7 +63,7 @@ pub fn vectors(folder: &Path, rows: usize) -> Vec<PathBuf> {
         if !path.exists() {
             // Of its own name: tests may make the same file at the same time.
             let part = path.with_extension(format!("{}.part", std::process::id()));
-            write(&part, first, last);
+            write(&part, first, last, group);
             std::fs::rename(part, &path).unwrap();
         }
         path
@@ -66,7 +71,7 @@ pub fn vectors(folder: &Path, rows: usize) -> Vec<PathBuf> {
     (0..FILES).map(file).collect()
 }
 
-fn write(path: &Path, first: usize, last: usize) {
+fn write(path: &Path, first: usize, last: usize, group: usize) {
     let element = Arc::new(Field::new("item", DataType::Float32, false));
     let list = DataType::FixedSizeList(Arc::clone(&element), WIDTH as i32);
     let schema = Arc::new(Schema::new(vec![
@@ -76,7 +81,7 @@ fn write(path: &Path, first: usize, last: usize) {
     let properties = WriterProperties::builder()
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_max_row_group_row_count(Some(GROUP))
+        .set_max_row_group_row_count(Some(group))
         .build();
     let file = File::create(path).unwrap();
     let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).unwrap();

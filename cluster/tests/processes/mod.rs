@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test uses a part of it")]
 
 mod cluster;
+mod timed;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::made;
 pub use cluster::{Cluster, EXECUTORS};
+pub use timed::{Taken, timed};
 
 /// A program that was built beside the one that runs: one folder above it.
 pub fn program(name: &str) -> PathBuf {
