@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use processes::{Cluster, Taken, program, timed};
+use processes::{Cluster, Taken, megabytes, program, timed};
 
 /// What was measured of one thing, over rounds.
 struct Rounds {
@@ -156,6 +156,12 @@ fn main() {
         made::GROUP,
     );
     all.iter().for_each(Rounds::show);
+    let executors: Vec<String> = cluster
+        .executors
+        .iter()
+        .map(|executor| format!("{:.0} MB", megabytes(executor.0.id(), "VmHWM:")))
+        .collect();
+    println!("the executors, one core each, at most: {}", executors.join(", "));
     let ratio = |of: usize, by: usize| all[by].median() / all[of].median();
     println!(
         "vectors a second, SQL by the command: {:.2}, of one file {:.2}",

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::made;
 pub use cluster::{Cluster, EXECUTORS};
-pub use timed::{Taken, timed};
+pub use timed::{Taken, megabytes, timed};
 
 /// A program that was built beside the one that runs: one folder above it.
 pub fn program(name: &str) -> PathBuf {

@@ -1,7 +1,6 @@
 //! What a process takes: time and memory.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -27,25 +26,26 @@ impl Taken {
     }
 }
 
+/// What /proc says of a running process under `name`, in MB; 0 where it says nothing.
+pub fn megabytes(process: u32, name: &str) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes: Option<f64> = line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
+    kilobytes.unwrap_or(0.0) / 1000.0
+}
+
 /// Runs a command to its end, which must be a good one.
 pub fn timed(command: &mut Command) -> Taken {
     let began = Instant::now();
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let id = child.id();
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| {
             let mut taken = Taken::default();
             while !ended.load(Ordering::SeqCst) {
-                let text = fs::read_to_string(&status).unwrap_or_default();
-                let megabytes = |name: &str| {
-                    let line = text.lines().find_map(|line| line.strip_prefix(name));
-                    let kilobytes =
-                        line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok());
-                    kilobytes.unwrap_or(0.0) / 1000.0
-                };
-                taken.peak = taken.peak.max(megabytes("VmHWM:"));
-                taken.of_files = taken.of_files.max(megabytes("RssFile:"));
+                taken.peak = taken.peak.max(megabytes(id, "VmHWM:"));
+                taken.of_files = taken.of_files.max(megabytes(id, "RssFile:"));
                 std::thread::park_timeout(Duration::from_millis(5));
             }
             taken
