@@ -29,6 +29,14 @@ fn encode_to(out: &str) -> String {
     )
 }
 
+/// `COPY` of so much a row that a part of all rows is a file of several pieces.
+fn large(out: &str) -> String {
+    format!(
+        "COPY (SELECT id, embedding AS a, embedding AS b, embedding AS c FROM \
+         's3://bucket/in/*.parquet') TO 's3://bucket/{out}' STORED AS PARQUET"
+    )
+}
+
 /// `lnsp-sql` that knows the store, and the student from there.
 fn sql(place: &Place, store: &Store, more: &[&str]) -> Command {
     let mut command =
@@ -69,9 +77,7 @@ fn a_store_gives_and_takes_what_a_disk_does() {
     refused(&again, &["s3://bucket/out/", "already"]);
     assert_eq!(store.keys(""), before);
     // A file of several pieces.
-    let large = "COPY (SELECT id, embedding AS a, embedding AS b, embedding AS c FROM \
-                 's3://bucket/in/*.parquet') TO 's3://bucket/large' STORED AS PARQUET";
-    succeed(&mut sql(&place, &store, &["--parts", "1", "-c", large]));
+    succeed(&mut sql(&place, &store, &["--parts", "1", "-c", &large("large")]));
     assert!(store.log().iter().any(|l| l.contains("partNumber=2")), "{:?}", store.log());
     assert_eq!(store.open_uploads(), 0);
     let mut vectors = Sum::default();
@@ -113,10 +119,8 @@ fn a_store_that_breaks_off_ends_the_query_in_words_and_leaves_no_output() {
         assert_eq!(store.open_uploads(), 0, "{trouble:?}");
     }
     // Pieces of a larger file.
-    let large = "COPY (SELECT id, embedding AS a, embedding AS b, embedding AS c FROM \
-                 's3://bucket/in/*.parquet') TO 's3://bucket/out/' STORED AS PARQUET";
     store.trouble(Some(Trouble::CutPut("out/part", always)));
-    let broken = sql(&place, &store, &["--parts", "1", "-c", large]).output().unwrap();
+    let broken = sql(&place, &store, &["--parts", "1", "-c", &large("out")]).output().unwrap();
     refused(&broken, &["out/part-"]);
     assert!(store.log().iter().any(|l| l.contains("partNumber=1")));
     assert!(store.keys("out/").is_empty() && store.open_uploads() == 0);
@@ -134,15 +138,20 @@ fn ctrl_c_leaves_no_output_in_a_store() {
     let place = Place::small();
     let store = store_of(&place);
     store.trouble(Some(Trouble::HoldPut("out/part")));
-    let mut query = sql(&place, &store, &["-c", &encode_to("out")]);
-    let mut query = Process::start(query.stderr(Stdio::piped()));
-    wait_for("the first file", || {
-        store.log().iter().any(|l| l.starts_with("PUT out/")).then_some(())
-    });
-    query.signal("INT");
-    let (code, said) = query.end();
-    assert_eq!(code, Some(130), "{said}");
-    assert!(store.keys("out/").is_empty(), "{:?}", store.keys("out/"));
+    // Files that go there at once, and one that goes in pieces.
+    for (text, more) in [(encode_to("out"), vec![]), (large("out"), vec!["--parts", "1"])] {
+        let before = store.log().len();
+        let mut query = sql(&place, &store, &[&more[..], &["-c", text.as_str()]].concat());
+        let mut query = Process::start(query.stderr(Stdio::piped()));
+        wait_for("the first file", || {
+            store.log()[before..].iter().any(|l| l.starts_with("PUT out/")).then_some(())
+        });
+        query.signal("INT");
+        let (code, said) = query.end();
+        assert_eq!(code, Some(130), "{said}");
+        assert!(store.keys("out/").is_empty(), "{:?}", store.keys("out/"));
+        assert_eq!(store.open_uploads(), 0);
+    }
 }
 
 #[test]
