@@ -17,3 +17,4 @@ pub mod session;
 pub mod shell;
 pub mod stores;
 pub mod students;
+pub mod tables;

@@ -207,6 +207,12 @@ async fn fetch(place: PartitionLocation) -> Result<SendableRecordBatchStream> {
 
 /// The words of an error without the names of types around them.
 fn plain(text: &str) -> String {
+    // An error of a function or an operator of ours, as its fields come here.
+    if let Some((_, rest)) = text.rsplit_once("Execution(\"")
+        && let Some((words, _)) = rest.rsplit_once("\")")
+    {
+        return words.replace("\\\"", "\"").replace("\\\\", "\\");
+    }
     let mut text = text.trim().to_owned();
     for wrapper in
         ["DataFusionError(", "DataFusion error: ", "Execution error: ", "External error: "]
@@ -219,6 +225,13 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_errors_from_afar() {
+        let far = r#"Job failed: Shared(Execution("no \"f8\" at C:\\x (y)")))"#;
+        assert_eq!(plain(far), r#"no "f8" at C:\x (y)"#);
+        assert_eq!(plain("DataFusion error: Execution error: none"), "none");
+    }
 
     #[test]
     fn addresses() {

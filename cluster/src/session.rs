@@ -18,10 +18,15 @@ use crate::functions;
 use crate::remote::{Job, Scheduler};
 use crate::stores::Stores;
 use crate::students::{Names, StudentRef};
+use crate::tables::by_place;
 
 /// Rows of a record batch: of vectors so many stay in a core's own cache, and the engine's usual 8,192
 /// are pages that the system gives and takes back for each.
 const BATCH_ROWS: usize = 1024;
+
+/// A file of so many bytes is worth cutting into parts: the engine's usual 10 MB of vectors are work for
+/// both of two cores.
+const WORTH_CUTTING: usize = 1 << 20;
 
 /// Parts of a query on a cluster, where nobody says how many.
 const CLUSTER_PARTS: usize = 16;
@@ -97,12 +102,13 @@ impl Session {
                 .with_target_partitions(parts.map_or(cores, NonZeroUsize::get))
                 .with_information_schema(true),
         };
-        let config = config.with_batch_size(BATCH_ROWS);
+        let config =
+            config.with_batch_size(BATCH_ROWS).with_repartition_file_min_size(WORTH_CUTTING);
         let scheduler = remote.as_deref().map(Scheduler::at).transpose()?;
         let stores = Arc::new(Stores::default());
         let mut state = state(config, runtime(Arc::clone(&stores), memory)?)?;
         state.register_function_rewrite(Arc::new(Names(students)))?;
-        let context = SessionContext::new_with_state(state).enable_url_table();
+        let context = by_place(SessionContext::new_with_state(state));
         Ok(Self { context, stores, scheduler, job: Mutex::new(None), cancel })
     }
 

@@ -36,7 +36,9 @@ use crate::students::StudentRef;
     after_help = "Functions:\n  \
         lnsp_encode(vector, student)           latents, a list of f32\n  \
         lnsp_encode(vector, student, 'f16')    latents as bytes, two a value\n  \
-        lnsp_decode(latent, student)           vectors of latents, or of such bytes\n  \
+        lnsp_encode(vector, student, 'bits')   codes of few bits a latent, as of `lnsp encode --bits`; for\n                                         \
+        a student of `lnsp train --latent-bits`\n  \
+        lnsp_decode(latent, student)           vectors of latents, or of such bytes or codes\n  \
         lnsp_embed(text)                       the teacher's vector of a text\n  \
         cosine(a, b)                           of two vectors\n  \
         lnsp_score(query, code [, student])    cosine of a query with a code; with a student, a query as\n                                         \
@@ -192,7 +194,7 @@ fn plain(error: DataFusionError) -> anyhow::Error {
         | DataFusionError::SQL(..) => error.strip_backtrace(),
         root => root.message().into_owned(),
     };
-    anyhow!("{text}")
+    anyhow!(damage::of_store(&text).unwrap_or(text))
 }
 
 /// An error in showing, such as a reader that went away, among those of the engine.

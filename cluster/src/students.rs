@@ -1,6 +1,8 @@
 //! Students by name: where each one's file is and what its sha256 must be. That travels with a query,
 //! and every process checks the file it finds before it computes with it.
 
+mod loaded;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
@@ -8,16 +10,14 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DataFusionError, Result, exec_err, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::scalar::ScalarValue;
-use lnsp::device::Device;
-use lnsp::student::{Student, StudentFile};
-use lnsp::{Matrix, Precision};
 use sha2::{Digest, Sha256};
 
+pub use self::loaded::Loaded;
 use crate::functions::student_argument;
 use crate::stores::{fetch, url_of};
 
@@ -150,14 +150,8 @@ impl StudentRef {
                 self.sha256
             );
         }
-        let student = || {
-            let file = StudentFile::from_bytes(place, &bytes)?;
-            Student::new(&Device::cpu(), &file.parameters, Precision::F32)
-        };
-        match student() {
-            Ok(student) => Ok(Loaded { name: name.clone(), student }),
-            Err(cause) => exec_err!("the student {name}: {cause}"),
-        }
+        Loaded::from_bytes(name, place, &bytes)
+            .map_err(|cause| exec_datafusion_err!("the student {name}: {cause}"))
     }
 }
 
@@ -173,48 +167,6 @@ fn machine() -> String {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or(text)
-}
-
-/// A student in this process.
-#[derive(Debug)]
-pub struct Loaded {
-    name: String,
-    student: Student,
-}
-
-impl Loaded {
-    /// Width of the vectors that it takes.
-    pub fn input(&self) -> usize {
-        self.student.arch().input()
-    }
-
-    /// Width of its latents.
-    pub fn latent(&self) -> usize {
-        self.student.arch().latent()
-    }
-
-    /// Latents of vectors, each row as in any other batch.
-    ///
-    /// # Errors
-    /// Another width.
-    pub fn encode(&self, vectors: &Matrix) -> Result<Matrix> {
-        self.on_one_core(|| pollster::block_on(self.student.encode_rows(vectors)))
-    }
-
-    /// Vectors of latents, each row as in any other batch.
-    ///
-    /// # Errors
-    /// Another width.
-    pub fn decode(&self, latents: &Matrix) -> Result<Matrix> {
-        self.on_one_core(|| pollster::block_on(self.student.decode_rows(latents)))
-    }
-
-    /// The engine has a thread for each part of a query: a student that shared its work between the
-    /// cores again would only make them wait for each other.
-    fn on_one_core(&self, f: impl FnOnce() -> lnsp::Result<Matrix>) -> Result<Matrix> {
-        lnsp::device::on_one_core(f)
-            .map_err(|e| DataFusionError::Execution(format!("the student {}: {e}", self.name)))
-    }
 }
 
 /// Writes into a plan, in place of a student's name, where its file is and what its sha256 is.

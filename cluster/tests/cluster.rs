@@ -3,17 +3,19 @@
 mod made;
 mod processes;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use lnsp::format::{CODES, ReadOptions, VectorReader, files};
 use made::Sum;
-use processes::{Cluster, Place, Process, refused, succeed, wait_for};
+use processes::{Cluster, Place, Process, program, refused, succeed, wait_for};
 
-/// The command `lnsp`, which another package builds.
-fn lnsp() -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_BIN_EXE_lnsp-sql")).with_file_name("lnsp");
-    assert!(path.exists(), "{} is not built: make test-cluster builds it", path.display());
-    path
+/// `lnsp encode` of one file of vectors.
+fn encode_by_command(place: &Place, student: &str, file: &Path, out: &Path, more: &[&str]) {
+    let mut command = Command::new(program("lnsp"));
+    command.args(["encode", "--quiet", "--device", "cpu", "--column", "embedding"]).args(more);
+    command.arg("--student").arg(place.at(student)).arg("--in").arg(file).arg("--out").arg(out);
+    succeed(&mut command);
 }
 
 #[test]
@@ -23,23 +25,7 @@ fn the_command_the_local_engine_and_a_cluster_give_the_same_bits() {
     let each = processes::rows().div_ceil(made::FILES);
     for (i, file) in made::vectors(place.vectors(), processes::rows()).iter().enumerate() {
         let out = place.at("latents.parquet");
-        succeed(
-            Command::new(lnsp())
-                .args([
-                    "encode",
-                    "--quiet",
-                    "--device",
-                    "cpu",
-                    "--column",
-                    "embedding",
-                    "--student",
-                ])
-                .arg(place.at("s256.safetensors"))
-                .arg("--in")
-                .arg(file)
-                .arg("--out")
-                .arg(&out),
-        );
+        encode_by_command(&place, "s256.safetensors", file, &out, &[]);
         by_command.add_file(&out, (i * each) as u64);
     }
     assert_eq!(by_command.rows, processes::rows() as u64);
@@ -56,6 +42,43 @@ fn the_command_the_local_engine_and_a_cluster_give_the_same_bits() {
     );
     let table = succeed(&mut place.sql(&["--remote", &cluster.url(), "-c", &count]));
     assert!(table.contains("4 rows"), "{table}");
+}
+
+#[test]
+fn codes_of_few_bits_are_the_same_bytes_everywhere() {
+    let place = Place::small();
+    made::coded_student(&place.at("few.safetensors"), 256);
+    let mut by_command = Sum::default();
+    let each = processes::SMALL.div_ceil(made::FILES);
+    for (i, file) in made::vectors(place.vectors(), processes::SMALL).iter().enumerate() {
+        let (out, mut codes) = (place.at("codes.npy"), Vec::new());
+        encode_by_command(&place, "few.safetensors", file, &out, &["--bits", "2"]);
+        let mut reader = files::open_any(&out, &ReadOptions::default(), CODES).unwrap();
+        assert_eq!(reader.width(), made::CODE_BYTES);
+        reader.read_codes(each, &mut codes).unwrap();
+        by_command.add_codes(&codes, made::CODE_BYTES, (i * each) as u64);
+    }
+    assert_eq!(by_command.rows, processes::SMALL as u64);
+    let student = format!("few={}", place.at("few.safetensors").display());
+    let to = |out: &str| place.encode_to(out).replace("'s256'", "'few', 'bits'");
+    succeed(&mut place.sql(&["--student", &student, "-c", &to("local")]));
+    assert_eq!(Sum::of_folder(&place.at("local")), by_command, "the local engine");
+    let cluster = Cluster::start();
+    let remote = ["--remote", &cluster.url(), "--student", &student, "-c"];
+    succeed(&mut place.sql(&[&remote[..], &[to("cluster").as_str()]].concat()));
+    assert_eq!(Sum::of_folder(&place.at("cluster")), by_command, "a cluster");
+    // A query among the codes that lie there now, and a student that has none.
+    let nearest = format!(
+        "SELECT t.id FROM '{}/*.parquet' t CROSS JOIN (SELECT embedding AS v FROM '{}/*.parquet' WHERE id \
+         = 77) ORDER BY lnsp_score(v, t.z, 'few') DESC LIMIT 1",
+        place.at("cluster").display(),
+        place.vectors().display()
+    );
+    let table = succeed(&mut place.sql(&[&remote[..], &[nearest.as_str()]].concat()));
+    assert!(table.contains("| 77 "), "{table}");
+    let sql = place.encode_to("none").replace("'s256'", "'s256', 'bits'");
+    let refusal = place.sql(&[&remote[..], &[sql.as_str()]].concat()).output().unwrap();
+    refused(&refusal, &["the student s256 has no code of few bits", "lnsp train --latent-bits"]);
 }
 
 #[test]
@@ -100,6 +123,50 @@ fn a_scheduler_that_starts_anew_ends_its_queries_in_words_and_takes_others() {
     assert!(!place.at("out").exists(), "an output that is not whole");
     succeed(&mut place.sql(&["--remote", &url, "-c", &place.encode_to("out")]));
     assert_eq!(Sum::of_folder(&place.at("out")).rows, processes::rows() as u64);
+}
+
+/// A query that the cluster works on: its first part is written.
+fn started(place: &Place, cluster: &Cluster) -> Process {
+    let sql = place.encode_to("out");
+    let mut query = place.sql(&["--remote", &cluster.url(), "-c", &sql]);
+    let query = Process::start(query.stderr(Stdio::piped()));
+    wait_for("the first part", || (place.finished_parts() > 0).then_some(()));
+    query
+}
+
+#[test]
+fn ctrl_c_stops_the_query_on_the_cluster_and_leaves_nothing() {
+    let place = Place::large();
+    let cluster = Cluster::start();
+    let mut query = started(&place, &cluster);
+    query.signal("INT");
+    let (code, said) = query.end();
+    assert_eq!(code, Some(130), "{said}");
+    assert_eq!(place.names(), ["s256.safetensors"], "{said}");
+    wait_for("word of the end of the job", || {
+        cluster.log().contains("Job cancelled: [").then_some(())
+    });
+    assert!(!cluster.log().contains("Job finished successfully"), "{}", cluster.log());
+    // The executors are free for others, and no part of the first comes late.
+    succeed(&mut place.sql(&["--remote", &cluster.url(), "-c", &place.encode_to("after")]));
+    assert_eq!(place.names(), ["after", "s256.safetensors"]);
+}
+
+#[test]
+fn results_that_are_lost_with_an_executor_end_the_query_and_leave_nothing() {
+    let place = Place::large();
+    let mut cluster = Cluster::start();
+    let mut query = started(&place, &cluster);
+    // It does not ask for its results while all parts end and the machine of some of them dies.
+    query.signal("STOP");
+    wait_for("the last part", || cluster.log().contains("Job finished successfully").then_some(()));
+    assert_eq!(place.finished_parts(), made::FILES);
+    cluster.executors[0].kill();
+    query.signal("CONT");
+    let (code, said) = query.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is gone with its results") && said.contains("run it again"), "{said}");
+    assert_eq!(place.names(), ["s256.safetensors"], "{said}");
 }
 
 #[test]

@@ -11,10 +11,10 @@ use crate::students::StudentRef;
 ///
 /// # Errors
 /// A student that is not to be had; a row of another width, or that is no vector.
-pub fn encode(column: &ArrayRef, student: &StudentRef, packing: &Packing) -> Result<ArrayRef> {
+pub fn encode(column: &ArrayRef, student: &StudentRef, packing: Packing) -> Result<ArrayRef> {
     let student = student.load()?;
     let vectors = vectors::read("lnsp_encode", column, Some(student.input()))?;
-    packing.column(&vectors, student.encode(&vectors.rows)?)
+    packing.column(&student, &vectors, student.encode(&vectors.rows)?)
 }
 
 /// Vectors of a column of latents or codes.
@@ -23,6 +23,6 @@ pub fn encode(column: &ArrayRef, student: &StudentRef, packing: &Packing) -> Res
 /// As [`encode`].
 pub fn decode(column: &ArrayRef, student: &StudentRef) -> Result<ArrayRef> {
     let student = student.load()?;
-    let latents = code::read("lnsp_decode", column, Some(student.latent()))?;
+    let latents = code::read("lnsp_decode", column, Some(&student))?.unpacked(&student)?;
     latents.lists(student.decode(&latents.rows)?)
 }

@@ -116,7 +116,7 @@ impl ScalarUDFImpl for Function {
                 match types.len() {
                     3 => match text(2) {
                         Some(code) => Packing::named(code)?.data_type(),
-                        None => return plan_err!("{name}: the code is a text: 'f32' or 'f16'"),
+                        None => return plan_err!("{name}: the code is a text: {}", code::NAMES),
                     },
                     _ => vectors::vector_type(),
                 }
@@ -159,9 +159,9 @@ impl ScalarUDFImpl for Function {
             (Kind::Encode, Some(student)) => {
                 let packing = match args.get(2) {
                     Some(code) => Packing::named(text_argument(name, code)?)?,
-                    None => Packing::Lists,
+                    None => Packing::F32,
                 };
-                convert::encode(&column(0)?, student, &packing)?
+                convert::encode(&column(0)?, student, packing)?
             }
             (Kind::Decode, Some(student)) => convert::decode(&column(0)?, student)?,
             (Kind::Embed, _) => embed::embed(&column(0)?)?,

@@ -7,6 +7,7 @@
 mod codec;
 mod copy;
 mod publish;
+mod upload;
 mod write;
 
 pub use codec::Codec;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_err, plan_datafusion_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use datafusion::parquet::arrow::AsyncArrowWriter;
+use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -24,17 +24,14 @@ use datafusion::physical_plan::{
 };
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
-use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::upload::{Spool, Upload};
+
 /// A row group is closed at about this size, since the writer keeps it in memory.
 const GROUP_BYTES: usize = 16 << 20;
-
-/// Bytes of a piece that is sent to a store, and pieces under way at a time.
-const PIECE_BYTES: usize = 8 << 20;
-const PIECES: usize = 2;
 
 /// The metric that counts the rows written so far.
 pub const ROWS_WRITTEN: &str = "rows_written";
@@ -215,37 +212,45 @@ impl Part {
         let name = format!("part-{}.parquet", uuid::Uuid::new_v4());
         let path = folder.join(name.as_str());
         let Some(first) = next_with_rows(&mut input).await? else { return Ok(None) };
-        let writer = BufWriter::with_capacity(Arc::clone(&store), path.clone(), PIECE_BYTES)
-            .with_max_concurrency(PIECES);
-        let properties = Some(self.properties.clone());
-        let mut writer = AsyncArrowWriter::try_new(writer, input.schema(), properties)?;
-        match self.write_rows(&mut writer, first, &mut input).await {
+        expect_wanted(&url)?;
+        let mut upload = Upload::new(Arc::clone(&store), path.clone());
+        let written = async {
+            let (rest, rows) = self.write_rows(&mut upload, first, &mut input).await?;
+            expect_wanted(&url)?;
+            upload.finish(rest).await?;
+            Ok(rows)
+        };
+        match written.await {
             Ok(rows) => {
-                writer.finish().await?;
                 let bytes = store.head(&path).await?.size;
                 Ok(Some(report(name, rows, bytes)?))
             }
             Err(cause) => {
-                // A store keeps the pieces of what was not finished until it is told.
-                let _ = writer.into_inner().abort().await;
+                upload.abort().await;
                 Err(cause)
             }
         }
     }
 
+    /// Sends all rows but for what is left to be sent at the end; how many they are.
     async fn write_rows(
         &self,
-        writer: &mut AsyncArrowWriter<BufWriter>,
+        upload: &mut Upload,
         first: RecordBatch,
         input: &mut SendableRecordBatchStream,
-    ) -> Result<u64> {
+    ) -> Result<(Spool, u64)> {
         let pool = self.context.memory_pool();
         let reservation = MemoryConsumer::new("the row group being written").register(pool);
+        let properties = Some(self.properties.clone());
+        let mut writer = ArrowWriter::try_new(Spool::default(), input.schema(), properties)?;
         let (mut next, mut rows) = (Some(first), 0);
         while let Some(batch) = next {
-            writer.write(&batch).await?;
+            writer.write(&batch)?;
             if writer.in_progress_size() >= GROUP_BYTES {
-                writer.flush().await?;
+                writer.flush()?;
+            }
+            for piece in writer.inner_mut().full() {
+                upload.send(piece).await?;
             }
             reservation.try_resize(writer.memory_size())?;
             rows += batch.num_rows() as u64;
@@ -253,7 +258,20 @@ impl Part {
             drop(batch);
             next = next_with_rows(input).await?;
         }
-        Ok(rows)
+        Ok((writer.into_inner()?, rows))
+    }
+}
+
+/// Refuses to write to a folder that is not there any more: the query was given up, and a store on a
+/// disk would make the folder again.
+fn expect_wanted(folder: &Url) -> Result<()> {
+    match folder.to_file_path() {
+        Ok(path) if !path.is_dir() => {
+            exec_err!(
+                "{folder} is not to be seen here: name a folder that all machines share (or the query was given up)"
+            )
+        }
+        _ => Ok(()),
     }
 }
 

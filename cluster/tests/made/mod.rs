@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int64Array, RecordBatch,
 };
@@ -12,13 +13,17 @@ use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Sche
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use lnsp::Arch;
-use lnsp::student::{Parameters, StudentFile, StudentInfo};
+use lnsp::codes::TrellisCode;
+use lnsp::device::Device;
+use lnsp::student::{Parameters, Student, StudentFile, StudentInfo};
+use lnsp::{Arch, Matrix, Precision};
 
 /// Width of the vectors.
 pub const WIDTH: usize = 384;
 /// Files that they are in.
 pub const FILES: usize = 16;
+/// Rows of a row group: so few that a file of 100,000 rows in all holds a full one, as one of more does.
+pub const GROUP: usize = 4096;
 
 /// Numbers from a seed, the same everywhere: a linear congruential generator with an output mix
 /// (PCG-XSH-RR).
@@ -45,6 +50,11 @@ impl Numbers {
 /// Writes `rows` vectors into [`FILES`] files of `folder` with a column `id` that counts them, unless
 /// they are there.
 pub fn vectors(folder: &Path, rows: usize) -> Vec<PathBuf> {
+    vectors_in_groups(folder, rows, GROUP)
+}
+
+/// As [`vectors`], in row groups of so many at most.
+pub fn vectors_in_groups(folder: &Path, rows: usize, group: usize) -> Vec<PathBuf> {
     std::fs::create_dir_all(folder).unwrap();
     let each = rows.div_ceil(FILES);
     let file = |i: usize| {
@@ -53,7 +63,7 @@ pub fn vectors(folder: &Path, rows: usize) -> Vec<PathBuf> {
         if !path.exists() {
             // Of its own name: tests may make the same file at the same time.
             let part = path.with_extension(format!("{}.part", std::process::id()));
-            write(&part, first, last);
+            write(&part, first, last, group);
             std::fs::rename(part, &path).unwrap();
         }
         path
@@ -61,7 +71,7 @@ pub fn vectors(folder: &Path, rows: usize) -> Vec<PathBuf> {
     (0..FILES).map(file).collect()
 }
 
-fn write(path: &Path, first: usize, last: usize) {
+fn write(path: &Path, first: usize, last: usize, group: usize) {
     let element = Arc::new(Field::new("item", DataType::Float32, false));
     let list = DataType::FixedSizeList(Arc::clone(&element), WIDTH as i32);
     let schema = Arc::new(Schema::new(vec![
@@ -71,7 +81,7 @@ fn write(path: &Path, first: usize, last: usize) {
     let properties = WriterProperties::builder()
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_max_row_group_row_count(Some(16 * 1024))
+        .set_max_row_group_row_count(Some(group))
         .build();
     let file = File::create(path).unwrap();
     let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).unwrap();
@@ -100,6 +110,23 @@ pub fn student(path: &Path, width: usize) {
     std::fs::write(path, file.to_bytes().unwrap()).unwrap();
 }
 
+/// Bytes of a code of [`coded_student`]: two bits a latent.
+pub const CODE_BYTES: usize = 48;
+
+/// Writes a student of family B with random parameters and a code fitted on its latents of some made
+/// vectors.
+pub fn coded_student(path: &Path, width: usize) {
+    let arch = Arch::family_b(width).unwrap();
+    let parameters = Parameters::random(&arch, 728);
+    let student = Student::new(&Device::cpu(), &parameters, Precision::F32).unwrap();
+    let mut numbers = Numbers::new(5);
+    let vectors = Matrix::from_fn(256, WIDTH, |_, _| numbers.value());
+    let latents = pollster::block_on(student.encode_rows(&vectors)).unwrap();
+    let code = TrellisCode::gaussian(&latents, CODE_BYTES).unwrap();
+    let file = StudentFile { info: StudentInfo::new(&arch), parameters, code: Some(code) };
+    std::fs::write(path, file.to_bytes().unwrap()).unwrap();
+}
+
 /// What rows of latents come to, in any order: their number, and a sum over every bit and its id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
@@ -119,24 +146,41 @@ impl Sum {
         self.ids = self.ids.wrapping_add(start);
     }
 
-    /// Adds the rows of a Parquet file: its column of lists, under its column `id`, or numbered from
-    /// `first` if it has none.
+    /// Adds codes of so many bytes each, numbered from `first`.
+    pub fn add_codes(&mut self, codes: &[u8], each: usize, first: u64) {
+        for (code, id) in codes.chunks_exact(each).zip(first..) {
+            self.add(id, code.iter().map(|byte| u32::from(*byte)));
+        }
+    }
+
+    /// Adds the rows of a Parquet file: its last column, of lists or of codes, under its column `id`, or
+    /// numbered from `first` if it has none.
     pub fn add_file(&mut self, path: &Path, first: u64) {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+        self.add_bytes(std::fs::read(path).unwrap().into(), first);
+    }
+
+    /// As [`Self::add_file`], of the bytes of such a file.
+    pub fn add_bytes(&mut self, file: Bytes, first: u64) {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
         let mut next = first;
         for batch in reader.build().unwrap() {
             let batch = batch.unwrap();
             let ids = batch.column_by_name("id").map(|c| c.as_primitive::<Int64Type>().clone());
             let lists = batch.columns().last().unwrap();
             for row in 0..batch.num_rows() {
+                let id = ids.as_ref().map_or(next, |ids| ids.value(row) as u64);
+                next += 1;
                 let values = match lists.data_type() {
                     DataType::FixedSizeList(..) => lists.as_fixed_size_list().value(row),
+                    DataType::Binary => {
+                        let code = lists.as_binary::<i32>().value(row);
+                        self.add_codes(code, code.len(), id);
+                        continue;
+                    }
                     _ => lists.as_list::<i32>().value(row),
                 };
                 let values = values.as_primitive::<Float32Type>();
-                let id = ids.as_ref().map_or(next, |ids| ids.value(row) as u64);
                 self.add(id, values.values().iter().map(|v| v.to_bits()));
-                next += 1;
             }
         }
     }

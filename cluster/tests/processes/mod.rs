@@ -1,19 +1,34 @@
 //! The programs as processes: one-shot queries, a scheduler and executors on real ports.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part of it")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+mod cluster;
+mod timed;
+
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::made;
+pub use cluster::{Cluster, EXECUTORS};
+pub use timed::{Taken, megabytes, timed};
+
+/// A program that was built beside the one that runs: one folder above it.
+pub fn program(name: &str) -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let path = here.parent().and_then(Path::parent).unwrap().join(name);
+    assert!(path.exists(), "{} is not built: make test-cluster builds it", path.display());
+    path
+}
 
 /// Vectors of the larger tests; LNSP_CLUSTER_ROWS=1000000 for as many as it is meant for.
 pub fn rows() -> usize {
     let given = std::env::var("LNSP_CLUSTER_ROWS").ok();
     given.map_or(100_000, |rows| rows.parse().expect("LNSP_CLUSTER_ROWS is a number"))
 }
+
+/// Vectors of the smaller tests.
+pub const SMALL: usize = 4000;
 
 /// Longest time to wait for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -42,13 +57,15 @@ impl Place {
     pub fn small() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let vectors = folder.path().join("in");
-        made::vectors(&vectors, 4000);
+        made::vectors(&vectors, SMALL);
         Self::of(folder, vectors)
     }
 
     /// With [`rows`] vectors.
     pub fn large() -> Self {
-        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("vectors-{}", rows()));
+        // An example that is built with this file has no such folder, and does not call this.
+        let kept = Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("."))
+            .join(format!("vectors-{}", rows()));
         made::vectors(&kept, rows());
         Self::of(tempfile::tempdir().unwrap(), kept)
     }
@@ -82,8 +99,14 @@ impl Place {
 
     /// `lnsp-sql` with the student.
     pub fn sql(&self, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lnsp-sql"));
-        command.args(["--student", &self.student()]).args(more);
+        let student = self.student();
+        self.sql_without_student(&[&["--student", student.as_str()], more].concat())
+    }
+
+    /// `lnsp-sql`.
+    pub fn sql_without_student(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(program("lnsp-sql"));
+        command.args(more);
         // Nothing of the one who runs the tests must reach a store.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
             command.env_remove(name);
@@ -147,80 +170,26 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Sends it a signal, such as `INT`.
+    pub fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        let sent = kill.arg(format!("-{name}")).arg(self.0.id().to_string()).status();
+        assert!(sent.unwrap().success(), "{name}");
+    }
+
+    /// Waits for its end; its exit code and what it said on standard error.
+    pub fn end(&mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        if let Some(mut from) = self.0.stderr.take() {
+            from.read_to_string(&mut said).unwrap();
+        }
+        (self.0.wait().unwrap().code(), said)
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// A scheduler and executors on loopback.
-pub struct Cluster {
-    pub scheduler: Process,
-    pub executors: Vec<Process>,
-    port: u16,
-    // Kept open: a process that cannot write its lines would die of it.
-    outputs: Vec<BufReader<ChildStdout>>,
-}
-
-/// Executors of a cluster.
-const EXECUTORS: usize = 3;
-
-impl Cluster {
-    pub fn start() -> Self {
-        let (scheduler, port, output) = Self::scheduler(0);
-        let mut cluster = Self { scheduler, executors: Vec::new(), port, outputs: vec![output] };
-        for _ in 0..EXECUTORS {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_lnsp-executor"));
-            command
-                .args(["--scheduler", &format!("127.0.0.1:{port}"), "--cores", "1"])
-                .args(["--heartbeat", "1", "--memory", "500MB"])
-                .stdout(Stdio::piped());
-            let mut executor = Process::start(&mut command);
-            cluster.outputs.extend(executor.0.stdout.take().map(BufReader::new));
-            cluster.executors.push(executor);
-        }
-        cluster.wait_until_ready();
-        cluster
-    }
-
-    /// A scheduler, the port that it says it listens on, and what it goes on saying.
-    fn scheduler(port: u16) -> (Process, u16, BufReader<ChildStdout>) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lnsp-scheduler"));
-        command
-            .args(["--port", &port.to_string(), "--executors", &EXECUTORS.to_string()])
-            .args(["--name", "127.0.0.1", "--executor-timeout", "4"])
-            .stdout(Stdio::piped());
-        let mut process = Process::start(&mut command);
-        let mut output = BufReader::new(process.0.stdout.take().unwrap());
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
-        (process, port.unwrap_or_else(|| panic!("no port in {line:?}")), output)
-    }
-
-    /// A new scheduler where the old one was.
-    pub fn restart_scheduler(&mut self) {
-        self.scheduler.kill();
-        let (scheduler, _, output) = Self::scheduler(self.port);
-        self.scheduler = scheduler;
-        self.outputs.push(output);
-        self.wait_until_ready();
-    }
-
-    /// Until every executor has announced itself.
-    fn wait_until_ready(&self) {
-        wait_for("the executors", || {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-            stream
-                .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                .ok()?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).ok()?;
-            answer.starts_with("HTTP/1.1 200").then_some(())
-        });
-    }
-
-    pub fn url(&self) -> String {
-        format!("df://127.0.0.1:{}", self.port)
     }
 }
