@@ -76,7 +76,8 @@ pub(super) const FLAGS: [(&str, &str, &str); 17] = [
     (
         "validation-rows",
         "N",
-        "Vectors set aside to watch overlap@10 and to stop early by, at most a fifth",
+        "Vectors set aside to watch overlap@10 and to stop early by, at most a fifth; with \
+         --latent-bits 2000 unless given",
     ),
     (
         "patience",
@@ -100,6 +101,11 @@ impl Settings {
     /// [`Error::Invalid`] if it is none.
     pub fn init(&self) -> Result<Option<Init>> {
         self.given.get("init").and_then(Value::as_str).map(str::parse).transpose()
+    }
+
+    /// Whether a setting, by its field, was given.
+    pub fn gives(&self, field: &str) -> bool {
+        self.given.contains_key(field)
     }
 
     /// `base` with what was given in its place, and checked.

@@ -198,12 +198,20 @@ fn find_checkpoint(path: &Path, resume: bool) -> anyhow::Result<Option<Checkpoin
     }
 }
 
+/// Validation rows for latents in a few bits, where the start is kept unless training is clearly ahead:
+/// fewer rows would hardly ever tell.
+const FEW_BITS_VALIDATION: usize = 2000;
+
 /// The architecture and settings: the command line's, or those of the checkpoint if the command
 /// line does not contradict them.
 fn plan(args: &Args, found: Option<&Checkpoint>) -> anyhow::Result<(Arch, TrainConfig)> {
     let Some(found) = found else {
         let arch = args.arch.arch()?;
-        let config = args.settings.over(&TrainConfig::suited_to(&arch, args.settings.init()?))?;
+        let mut config =
+            args.settings.over(&TrainConfig::suited_to(&arch, args.settings.init()?))?;
+        if config.latent_bits > 0 && !args.settings.gives("validation_rows") {
+            config.validation_rows = FEW_BITS_VALIDATION;
+        }
         return Ok((arch, config));
     };
     let mut differences = args.arch.differences(found.arch())?;

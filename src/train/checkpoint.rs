@@ -29,6 +29,10 @@ pub(crate) struct State {
     pub(crate) epoch_steps: u64,
     /// Epoch of the best parameters and their validation overlap@10.
     pub(crate) best: (u32, f64),
+    /// Of the start, the overlap@10 of each validation row; empty unless latents are stored in a few
+    /// bits.
+    #[serde(default)]
+    pub(crate) start_overlaps: Vec<f32>,
     pub(crate) stopped_early: bool,
 }
 

@@ -67,3 +67,40 @@ pub(crate) async fn channel(
         }
     }))
 }
+
+/// Of overlaps.
+pub(crate) fn mean(values: &[f32]) -> f64 {
+    values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Whether `overlaps` are above those of the start, row by row, by two standard errors: of many epochs
+/// one is ahead by chance. Always, where nothing is known of the start.
+pub(crate) fn clearly_better(overlaps: &[f32], start: &[f32]) -> bool {
+    if start.is_empty() {
+        return true;
+    }
+    let ahead: Vec<f32> = overlaps.iter().zip(start).map(|(a, b)| a - b).collect();
+    let gain = mean(&ahead);
+    let squares: f64 = ahead.iter().map(|d| (f64::from(*d) - gain).powi(2)).sum();
+    let rows = ahead.len() as f64;
+    gain > 2.0 * (squares / rows).sqrt() / rows.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chance_may_bring_is_not_clearly_better() {
+        let start: Vec<f32> = (0..100).map(|i| 0.1 * (i % 10) as f32).collect();
+        let with = |gain: &dyn Fn(usize) -> f32| -> Vec<f32> {
+            start.iter().enumerate().map(|(i, s)| s + gain(i)).collect()
+        };
+        // Ahead by 0.02 with a deviation of 0.3: a standard error of 0.03.
+        let by_chance = with(&|i| 0.02 + if i % 2 == 0 { 0.3 } else { -0.3 });
+        assert!(mean(&by_chance) > mean(&start) && !clearly_better(&by_chance, &start));
+        assert!(clearly_better(&with(&|i| 0.02 + if i % 2 == 0 { 0.05 } else { -0.05 }), &start));
+        assert!(!clearly_better(&start, &start));
+        assert!(clearly_better(&start, &[]));
+    }
+}

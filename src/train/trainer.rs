@@ -16,7 +16,7 @@ use crate::metrics::{Neighbours, overlap_at_k};
 use crate::student::Parameters;
 use crate::train::checkpoint::{Checkpoint, State, fingerprint};
 use crate::train::loss::{Losses, Objective};
-use crate::train::quantised::{channel, code_bytes};
+use crate::train::quantised::{channel, clearly_better, code_bytes, mean};
 use crate::train::step::{RECORDS, Step};
 use crate::train::{Split, TrainConfig, epoch_order, start};
 
@@ -123,12 +123,17 @@ impl Trainer {
             epoch_sum: Losses::default(),
             epoch_steps: 0,
             best: (0, 0.0),
+            start_overlaps: Vec::new(),
             stopped_early: false,
         };
         let channel = channel_of(device, config, &start, &data).await?;
         let mut trainer = Self::prepare(device, &start, channel, state, data)?;
-        let overlap = trainer.validate().await?;
+        let overlaps = trainer.validate().await?;
+        let overlap = overlaps.as_deref().map(mean);
         trainer.state.best = (0, overlap.unwrap_or(0.0));
+        if config.latent_bits > 0 {
+            trainer.state.start_overlaps = overlaps.unwrap_or_default();
+        }
         trainer.state.history.push(EpochRecord {
             epoch: 0,
             losses: Losses::default(),
@@ -273,8 +278,9 @@ impl Trainer {
         self.state.best
     }
 
-    /// The student that came of it: with early stopping (a patience and validation rows), or latents
-    /// in a few bits, the best epoch's by validation overlap@10, the start counted as one; else the last step's.
+    /// The student that came of it: with early stopping (a patience and validation rows) the best
+    /// epoch's by validation overlap@10, the start counted as one; of latents in a few bits, too, but
+    /// the start's unless an epoch is ahead of it by two standard errors; else the last step's.
     ///
     /// # Errors
     /// What the device reports.
@@ -412,9 +418,11 @@ impl Trainer {
         let epoch = (self.state.step / self.steps_per_epoch()) as u32;
         let mut losses = std::mem::take(&mut self.state.epoch_sum);
         losses.scale(1.0 / std::mem::take(&mut self.state.epoch_steps).max(1) as f32);
-        let overlap = self.validate().await?;
-        if let Some(overlap) = overlap
+        let overlaps = self.validate().await?;
+        let overlap = overlaps.as_deref().map(mean);
+        if let (Some(overlap), Some(overlaps)) = (overlap, &overlaps)
             && overlap > self.state.best.1
+            && clearly_better(overlaps, &self.state.start_overlaps)
         {
             self.state.best = (epoch, overlap);
             if self.keeps_best() {
@@ -432,9 +440,9 @@ impl Trainer {
         Ok(())
     }
 
-    /// Mean overlap@10 of the validation rows, in the room of the training batch; of latents that
-    /// will be stored in a few bits with the documents so stored.
-    async fn validate(&mut self) -> Result<Option<f64>> {
+    /// overlap@10 of each validation row, in the room of the training batch; of latents that will be
+    /// stored in a few bits with the documents so stored.
+    async fn validate(&mut self) -> Result<Option<Vec<f32>>> {
         let Some(truth) = &self.truth else { return Ok(None) };
         let latent = self.state.arch.latent();
         let mut latents = Vec::with_capacity(self.split.validation.len() * latent);
@@ -444,7 +452,7 @@ impl Trainer {
             latents.extend_from_slice(&values[..rows.len() * latent]);
         }
         if latents.iter().any(|v| !v.is_finite()) {
-            return Ok(Some(0.0));
+            return Ok(Some(vec![0.0; self.split.validation.len()]));
         }
         let latents = Matrix::new(self.split.validation.len(), latent, latents)?;
         let stored = match self.state.config.latent_bits {
@@ -456,9 +464,7 @@ impl Trainer {
         };
         let documents = stored.as_ref().unwrap_or(&latents);
         let found = Neighbours::within(&latents, documents, VALIDATION_K)?;
-        let overlaps = overlap_at_k(truth, &found, VALIDATION_K)?;
-        let sum: f64 = overlaps.iter().map(|o| f64::from(*o)).sum();
-        Ok(Some(sum / overlaps.len() as f64))
+        overlap_at_k(truth, &found, VALIDATION_K).map(Some)
     }
 }
 
