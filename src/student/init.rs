@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::{Activation, Arch, Variant};
 use crate::error::{Error, Result};
-use crate::kernels::activation::erf;
 use crate::linalg::Pca;
 use crate::linalg::product::matmul;
 use crate::matrix::Matrix;
@@ -53,16 +52,6 @@ const LINEAR_SHIFT: f32 = 5.0;
 /// Deviation of the incoming weights of units that the copy of PCA does not need.
 const SPARE_DEVIATION: f32 = 0.02;
 
-/// Shift of a unit that carries a trailing coordinate alone and is to tell its square, too: gelu
-/// bends there, a little. At 1 the start is better by a thousandth, but what little it bends there has
-/// to be multiplied by so much that weights in int8 no longer carry it.
-const BENT_SHIFT: f32 = 0.5;
-/// Scale of the unit that holds the sum of those coordinates, and its shift to where gelu is linear.
-const SUM_SCALE: f32 = 4.0;
-const SUM_SHIFT: f32 = 10.0;
-/// Root mean square of a coordinate up to which that holds.
-const LARGEST_SINGLE: f64 = 0.1;
-
 // The norm coordinate, for coordinates of length r (root mean square): the last latent is
 // r · (LEVEL + SLOPE · (Σ z² / r² − 1)). All three figures were chosen on 3,000-row samples of the
 // bundled training vectors; docs/start.md has them.
@@ -102,10 +91,10 @@ impl Parameters {
     /// two units and the others one, shifted to where the activation is linear. Spare units
     /// start with small random incoming weights and no outgoing ones.
     ///
-    /// With gelu, the last latent holds the squared length of the others instead of the least
-    /// component: the sum of a coordinate's two units is nearly z², and a single one is shifted to
-    /// where gelu bends. Cosines of the coordinates alone favour vectors of which PCA leaves much
-    /// out; the norm coordinate makes up for that.
+    /// Where gelu carries every coordinate by two units, their sum is nearly z², and the last
+    /// latent holds the squared length of the others instead of the least component. Cosines of
+    /// the coordinates alone favour vectors of which PCA leaves much out; the norm coordinate
+    /// makes up for that.
     ///
     /// # Errors
     /// [`Error::Arch`] if the architecture cannot carry it, [`Error::Invalid`] if `pca` is
@@ -132,8 +121,6 @@ impl Parameters {
                 format!("must be uncentred with {latent} components of {} values", arch.input()),
             ));
         }
-        let has_norm = takes_norm(arch, &pca.variances);
-        let mut norm = None;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let spare = Normal::new(0.0, SPARE_DEVIATION).expect("a finite deviation");
         let mut all = Self::zeros(arch);
@@ -146,18 +133,18 @@ impl Parameters {
             let (weight, bias, next) = if layer + 1 == arch.latent_index() {
                 let mut code =
                     Code { weight: read.clone(), bias: offset.clone(), back: identity(latent) };
-                if let Some(norm) = norm.take() {
-                    code.add_norm(&pca.variances, &norm);
+                // With all of a vector in the latent there is nothing left out to make up for.
+                let carried =
+                    layer > 0 && arch.widths()[layer] >= 2 * latent && latent < arch.input();
+                if carried && arch.activation() == Activation::Gelu {
+                    code.add_norm(&pca.variances);
                 }
                 (code.weight, code.bias, (code.back, vec![0.0; latent]))
             } else if layer + 1 == arch.layers() {
                 let up = components.transposed();
                 (matmul(&up, &read), times_vector(&up, &offset), (Matrix::default(), vec![]))
             } else {
-                let mut carrier = Carrier::new(latent, width);
-                if has_norm && layer + 2 == arch.latent_index() {
-                    norm = Some(carrier.bend(&pca.variances));
-                }
+                let carrier = Carrier::new(latent, width);
                 let mut weight = matmul(&carrier.lift, &read);
                 for unit in carrier.used..width {
                     weight.row_mut(unit).iter_mut().for_each(|w| *w = spare.sample(&mut rng));
@@ -188,10 +175,15 @@ struct Code {
 
 impl Code {
     /// Scales the coordinates and puts the norm in the place of the last one; `variances` are
-    /// their mean squares.
-    fn add_norm(&mut self, variances: &[f64], squares: &Squares) {
+    /// their mean squares. Leaves all as it is where vectors are too long for that, or there is
+    /// nothing but the one coordinate.
+    fn add_norm(&mut self, variances: &[f64]) {
         let latent = self.bias.len();
-        let length = variances.iter().sum::<f64>().sqrt() as f32;
+        let energy: f64 = variances.iter().sum();
+        let length = energy.sqrt();
+        if latent < 2 || !(f64::MIN_POSITIVE..=LONGEST).contains(&length) {
+            return;
+        }
         // Coordinates without any energy would be scaled without end.
         let least = variances[0] * 1e-6;
         for (i, variance) in variances[..latent - 1].iter().enumerate() {
@@ -200,34 +192,14 @@ impl Code {
             self.bias[i] *= scale;
             self.back.row_mut(i)[i] = 1.0 / scale;
         }
-        let slope = NORM_SLOPE / length;
+        let length = length as f32;
+        let square = std::f32::consts::FRAC_PI_2.sqrt();
         let row = self.weight.row_mut(latent - 1);
-        row.iter_mut().zip(&squares.weights).for_each(|(to, weight)| *to = slope * weight);
-        self.bias[latent - 1] = length * (NORM_LEVEL - NORM_SLOPE) + slope * squares.offset;
+        row.fill(0.0);
+        row[..2 * latent].fill(NORM_SLOPE / length * square);
+        self.bias[latent - 1] = length * (NORM_LEVEL - NORM_SLOPE);
         self.back.row_mut(latent - 1)[latent - 1] = 0.0;
     }
-}
-
-/// Whether the last latent can be the norm: gelu makes squares, of vectors that are not too long,
-/// in a hidden layer before the latent; with all of a vector in the latent there is nothing left out
-/// to make up for.
-fn takes_norm(arch: &Arch, variances: &[f64]) -> bool {
-    let length = variances.iter().sum::<f64>().sqrt();
-    let (latent, before) = (arch.latent(), arch.latent_index() - 1);
-    if arch.activation() != Activation::Gelu || before == 0 || latent < 2 {
-        return false;
-    }
-    let pairs = (arch.widths()[before] - latent).min(latent);
-    latent < arch.input()
-        && (f64::MIN_POSITIVE..=LONGEST).contains(&length)
-        && variances.get(pairs).is_none_or(|variance| variance.sqrt() <= LARGEST_SINGLE)
-}
-
-/// The sum of the squares of the coordinates, from what a hidden layer's activation gives.
-struct Squares {
-    /// A unit each.
-    weights: Vec<f32>,
-    offset: f32,
 }
 
 /// A hidden layer that carries coordinates through its activation.
@@ -267,51 +239,6 @@ impl Carrier {
         }
         all
     }
-
-    /// Lets gelu tell the squares of the coordinates, too, whose mean squares are `variances`. Two
-    /// units do so as they are. A single one is moved to where gelu bends: there it is
-    /// value + slope · z + curve / 2 · z², and the sum of all z, which is to be taken out of the sum
-    /// of those, has the unit of the last coordinate, for which the norm stands.
-    fn bend(&mut self, variances: &[f64]) -> Squares {
-        let (latent, width) = (self.offset.len(), self.shift.len());
-        let pairs = (width - latent).min(latent);
-        let of_pair = std::f32::consts::FRAC_PI_2.sqrt();
-        let mut squares = Squares { weights: vec![0.0; width], offset: 0.0 };
-        for c in 0..pairs {
-            (squares.weights[c], squares.weights[latent + c]) = (of_pair, of_pair);
-        }
-        if pairs == latent {
-            return squares;
-        }
-        let last = latent - 1;
-        let singles = last - pairs;
-        let [value, slope, curve] = gelu_at(BENT_SHIFT);
-        for (c, variance) in variances.iter().enumerate().take(last).skip(pairs) {
-            self.shift[c] = BENT_SHIFT;
-            self.read.row_mut(c)[c] = 1.0 / slope;
-            // Less what the squares add on average.
-            self.offset[c] = -(value + 0.5 * curve * *variance as f32) / slope;
-            squares.weights[c] = 2.0 / curve;
-        }
-        // The sum over √n is no longer than the vector; more of it, so that its weight in the latent
-        // is like the others' there.
-        let share = SUM_SCALE / (singles.max(1) as f32).sqrt();
-        self.lift.row_mut(last).fill(0.0);
-        self.lift.row_mut(last)[pairs..last].fill(share);
-        self.shift[last] = SUM_SHIFT;
-        self.read.row_mut(last).fill(0.0);
-        self.offset[last] = 0.0;
-        squares.weights[last] = -2.0 / curve * slope / share;
-        squares.offset = 2.0 / curve * (slope / share * SUM_SHIFT - singles as f32 * value);
-        squares
-    }
-}
-
-/// gelu and its first two derivatives.
-fn gelu_at(x: f32) -> [f32; 3] {
-    let density = (-0.5 * x * x).exp() / std::f32::consts::TAU.sqrt();
-    let share = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
-    [x * share, share + x * density, (2.0 - x * x) * density]
 }
 
 fn identity(n: usize) -> Matrix {
@@ -324,8 +251,6 @@ fn times_vector(a: &Matrix, x: &[f32]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use std::f32::consts::{FRAC_1_SQRT_2, FRAC_PI_2};
-
     use super::*;
     use crate::device::Device;
     use crate::student::Student;
@@ -344,19 +269,16 @@ mod tests {
         (pca, Student::new(&Device::cpu(), &parameters, Precision::F32).unwrap())
     }
 
-    /// Of the squares Σ z² of vectors of length √energy on average.
-    fn norm_of(squares: f32, pca: &Pca) -> f32 {
-        let length = pca.variances.iter().sum::<f64>().sqrt() as f32;
-        length * (NORM_LEVEL + NORM_SLOPE * (squares / (length * length) - 1.0))
-    }
-
     #[test]
     fn the_last_latent_of_a_gelu_start_is_the_norm() {
         let x = sample();
         let (pca, student) = start(13, Activation::Gelu, &x);
         let latents = pollster::block_on(student.encode(&x)).unwrap();
+        let energy: f64 = pca.variances.iter().sum();
+        let length = energy.sqrt() as f32;
         for (z, latent) in pca.project(&x).unwrap().iter_rows().zip(latents.iter_rows()) {
-            let want = norm_of(z.iter().map(|z| z * z).sum(), &pca);
+            let squares: f32 = z.iter().map(|z| z * z).sum();
+            let want = length * (NORM_LEVEL + NORM_SLOPE * (squares / (length * length) - 1.0));
             // gelu(z) + gelu(−z) falls short of the square where one coordinate is nearly all.
             assert!(latent[5] <= want + 1e-4 && latent[5] > want - 0.2, "{} {want}", latent[5]);
             let scale = (pca.variances[3] / pca.variances[0]).powf(-SCALE_POWER) as f32;
@@ -371,43 +293,14 @@ mod tests {
         }
     }
 
-    /// A coordinate of one unit tells its square, too, as far as gelu is a parabola there.
-    #[test]
-    fn a_narrow_gelu_start_has_the_norm_as_well() {
-        // The trailing coordinates, which have one unit each, are small.
-        let x = Matrix::from_fn(300, 30, |r, c| {
-            let wave = ((r * 41 + c * 17) as f32).sin();
-            if c == 0 { wave.signum() } else { 0.015 * wave }
-        });
-        let x = linalg::unit_rows(&x);
-        for width in [7, 9, 11] {
-            let (pca, student) = start(width, Activation::Gelu, &x);
-            let pairs = width - 6;
-            let latents = pollster::block_on(student.encode(&x)).unwrap();
-            for (z, latent) in pca.project(&x).unwrap().iter_rows().zip(latents.iter_rows()) {
-                // Of a pair gelu falls short of the square, as it is known to.
-                let fall = |z: f32| FRAC_PI_2.sqrt() * z * erf(z * FRAC_1_SQRT_2);
-                let of = |(c, z): (usize, &f32)| if c < pairs { fall(*z) } else { z * z };
-                let want = norm_of(z[..5].iter().enumerate().map(of).sum(), &pca);
-                assert!((latent[5] - want).abs() < 2e-3, "{width}: {} {want}", latent[5]);
-                for c in 1..5 {
-                    let scale = (pca.variances[c] / pca.variances[0]).powf(-SCALE_POWER) as f32;
-                    let error = (latent[c] - scale * z[c]).abs();
-                    assert!(error < 0.002, "{width}, {c}: {} {}", latent[c], scale * z[c]);
-                }
-            }
-        }
-    }
-
     #[test]
     fn others_start_as_pca() {
         let unit = sample();
         let long = Matrix::from_fn(unit.rows(), 30, |r, c| 3.0 * unit.row(r)[c]);
         for (width, activation, x) in [
             (13, Activation::Relu, &unit),
-            (11, Activation::Relu, &unit),
+            (11, Activation::Gelu, &unit),
             (13, Activation::Gelu, &long),
-            (8, Activation::Gelu, &long),
         ] {
             let (pca, student) = start(width, activation, x);
             let latents = pollster::block_on(student.encode(x)).unwrap();
