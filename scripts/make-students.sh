@@ -41,7 +41,7 @@ examples() {
 case ${1:-students} in
 students)
     mkdir -p www/students
-    student default-256 256 int8
+    student default-256 256 int8 --epochs 40
     student student-512 512 f16
     student student-1024 1024 f16
     coded

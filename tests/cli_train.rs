@@ -92,7 +92,7 @@ fn a_student_that_says_where_it_comes_from() {
     assert_eq!((info.teacher.as_str(), info.seed), ("unknown", config().seed));
     assert_eq!(
         (&info.training["epochs"], &info.training["learning_rate"]),
-        (&3.into(), &3e-4.into())
+        (&3.into(), &1e-4.into())
     );
     let history = info.training["history"].as_array().unwrap();
     assert_eq!(history.len(), 4, "the start and three epochs");

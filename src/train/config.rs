@@ -77,9 +77,10 @@ impl Default for TrainConfig {
 
 /// Learning rate from a spectral start.
 const SPECTRAL_RATE: f32 = 1e-3;
-/// Share of that rate where the hidden layer has fewer than two units for each latent, and where the
+/// Shares of that rate where a hidden layer has fewer than two units for each latent, and else where the
 /// latent holds all of a vector: a higher one loses what the start gave.
-const CAREFUL: f32 = 0.3;
+const NARROW_SHARE: f32 = 0.1;
+const WHOLE_SHARE: f32 = 0.3;
 /// Hidden width up to which that rate holds. AdamW moves every weight by about the rate, so the
 /// sum over a wider layer moves by more: beyond, the rate falls as the width grows (Yang and
 /// others, "Tensor Programs V", 2022).
@@ -108,9 +109,11 @@ impl TrainConfig {
         let widths: Vec<usize> = hidden.map(|i| arch.widths()[i]).collect();
         let widest = widths.iter().copied().max().unwrap_or(0);
         let narrow = widths.iter().any(|width| *width < 2 * arch.latent());
-        let whole = arch.latent() >= arch.input();
-        let careful: f32 =
-            [narrow, whole].map(|so| if so { CAREFUL } else { 1.0 }).iter().product();
+        let careful = match arch.latent() >= arch.input() {
+            _ if narrow => NARROW_SHARE,
+            true => WHOLE_SHARE,
+            false => 1.0,
+        };
         let rate = |rate: f32, width: usize| rate * (width as f32 / widest as f32).min(1.0);
         let base = match init {
             Init::Spectral => Self {
@@ -245,10 +248,10 @@ mod tests {
     fn rates_and_losses_go_by_start_and_width() {
         let config = |s, init| TrainConfig::suited_to(&Arch::family_b(s).unwrap(), Some(init));
         assert_eq!(config(512, Init::Spectral), TrainConfig::default());
-        assert_eq!(config(383, Init::Spectral).learning_rate, CAREFUL * SPECTRAL_RATE);
+        assert_eq!(config(383, Init::Spectral).learning_rate, NARROW_SHARE * SPECTRAL_RATE);
         let whole: Arch = "384-768-384-768-384".parse().unwrap();
         let rate = TrainConfig::suited_to(&whole, None).learning_rate;
-        assert_eq!(rate, CAREFUL * SPECTRAL_RATE);
+        assert_eq!(rate, WHOLE_SHARE * SPECTRAL_RATE);
         assert_eq!(config(2048, Init::Spectral).learning_rate, SPECTRAL_RATE / 2.0);
         let random = config(256, Init::Random);
         assert_eq!((random.learning_rate, random.geometry_temperature), (RANDOM_RATE, 0.0));

@@ -223,7 +223,7 @@ mod tests {
         let settings: Vec<RunSettings> = runs().iter().map(Record::settings).collect();
         let varies = varying(&settings);
         assert_eq!(varies, ["width", "alignment_weight", "learning_rate", "seed"]);
-        let words = "width 256, alignment weight 0.5, learning rate 0.0003, seed 2";
+        let words = "width 256, alignment weight 0.5, learning rate 0.0001, seed 2";
         assert_eq!(name(&settings[1], &varies), words);
         assert!(name(&settings[1], &[]).starts_with("384→256"));
     }
