@@ -75,12 +75,11 @@ impl Default for TrainConfig {
     }
 }
 
-/// Learning rate from a spectral start.
+/// Learning rate from a spectral start; where the latent holds all of a vector; and where a hidden layer
+/// has fewer than two units for each latent. Higher ones lose what the start gave.
 const SPECTRAL_RATE: f32 = 1e-3;
-/// Shares of that rate where a hidden layer has fewer than two units for each latent, and else where the
-/// latent holds all of a vector: a higher one loses what the start gave.
-const NARROW_SHARE: f32 = 0.1;
-const WHOLE_SHARE: f32 = 0.3;
+const WHOLE_RATE: f32 = 3e-4;
+const NARROW_RATE: f32 = 1e-4;
 /// Hidden width up to which that rate holds. AdamW moves every weight by about the rate, so the
 /// sum over a wider layer moves by more: beyond, the rate falls as the width grows (Yang and
 /// others, "Tensor Programs V", 2022).
@@ -109,17 +108,16 @@ impl TrainConfig {
         let widths: Vec<usize> = hidden.map(|i| arch.widths()[i]).collect();
         let widest = widths.iter().copied().max().unwrap_or(0);
         let narrow = widths.iter().any(|width| *width < 2 * arch.latent());
-        let careful = match arch.latent() >= arch.input() {
-            _ if narrow => NARROW_SHARE,
-            true => WHOLE_SHARE,
-            false => 1.0,
+        let spectral = match arch.latent() >= arch.input() {
+            _ if narrow => NARROW_RATE,
+            true => WHOLE_RATE,
+            false => SPECTRAL_RATE,
         };
         let rate = |rate: f32, width: usize| rate * (width as f32 / widest as f32).min(1.0);
         let base = match init {
-            Init::Spectral => Self {
-                learning_rate: careful * rate(SPECTRAL_RATE, SPECTRAL_WIDTH),
-                ..Self::default()
-            },
+            Init::Spectral => {
+                Self { learning_rate: rate(spectral, SPECTRAL_WIDTH), ..Self::default() }
+            }
             Init::Random => Self {
                 batch: ALL_BATCH,
                 learning_rate: rate(RANDOM_RATE, RANDOM_WIDTH),
@@ -248,10 +246,10 @@ mod tests {
     fn rates_and_losses_go_by_start_and_width() {
         let config = |s, init| TrainConfig::suited_to(&Arch::family_b(s).unwrap(), Some(init));
         assert_eq!(config(512, Init::Spectral), TrainConfig::default());
-        assert_eq!(config(383, Init::Spectral).learning_rate, NARROW_SHARE * SPECTRAL_RATE);
+        assert_eq!(config(383, Init::Spectral).learning_rate, NARROW_RATE);
         let whole: Arch = "384-768-384-768-384".parse().unwrap();
         let rate = TrainConfig::suited_to(&whole, None).learning_rate;
-        assert_eq!(rate, WHOLE_SHARE * SPECTRAL_RATE);
+        assert_eq!(rate, WHOLE_RATE);
         assert_eq!(config(2048, Init::Spectral).learning_rate, SPECTRAL_RATE / 2.0);
         let random = config(256, Init::Random);
         assert_eq!((random.learning_rate, random.geometry_temperature), (RANDOM_RATE, 0.0));
