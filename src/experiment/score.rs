@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::metrics::{Neighbours, PairRanks, cosines, overlap_at_k};
+use crate::metrics::{Neighbours, PairRanks, cosines, mean, overlap_at_k};
 use crate::student::Student;
 
 /// Neighbours that are counted.
@@ -129,10 +129,6 @@ impl ScoreSet {
         let outputs = student.decode(&latents).await?;
         self.score(&latents, &outputs)
     }
-}
-
-fn mean(values: &[f32]) -> f64 {
-    values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64
 }
 
 /// How much a figure varies from run to run, such as the score over seeds.

@@ -10,7 +10,7 @@ use crate::codes::Encoded;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::metrics::{
-    Interval, Neighbours, bootstrap_mean, cosines, overlap_at_k, paired_difference,
+    Interval, Neighbours, bootstrap_mean, cosines, mean, overlap_at_k, paired_difference,
 };
 use crate::number::{count, decimal};
 
@@ -273,10 +273,6 @@ fn sentence(bytes: usize, whole: usize, overlap: f64, k: usize) -> String {
 /// What it costs to keep `vectors` of `bytes` each for a month at `price` a GB (10⁹ bytes).
 pub fn monthly_price(bytes: usize, vectors: f64, price: f64) -> f64 {
     bytes as f64 * vectors / 1e9 * price
-}
-
-fn mean(values: &[f32]) -> f64 {
-    values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64
 }
 
 #[cfg(test)]

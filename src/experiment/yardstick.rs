@@ -6,7 +6,8 @@ use crate::linalg::product::matmul_nt;
 use crate::linalg::unit_rows;
 use crate::matrix::Matrix;
 use crate::metrics::{
-    Neighbours, PairRanks, cosines, explained_variance, mean_squared_error, ndcg_at_k, overlap_at_k,
+    Neighbours, PairRanks, cosines, explained_variance, mean, mean_squared_error, ndcg_at_k,
+    overlap_at_k,
 };
 
 /// The k of overlap@k.
@@ -124,8 +125,4 @@ pub(super) fn cosines_among(vectors: &Matrix, rows: &[usize]) -> Vec<f32> {
 /// Cosines of the rows of `a` (n×d) with those of `b` (m×d), n×m.
 pub(super) fn cosines_between(a: &Matrix, b: &Matrix) -> Vec<f32> {
     matmul_nt(&unit_rows(a), &unit_rows(b)).into_data()
-}
-
-fn mean(values: &[f32]) -> f64 {
-    values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64
 }

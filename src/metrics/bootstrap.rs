@@ -28,6 +28,11 @@ pub fn bootstrap_mean(values: &[f32], resamples: usize, seed: u64) -> Result<Int
     Ok(resample_means(&[values], resamples, seed)?[0].interval())
 }
 
+/// The mean, summed in f64; zero without values.
+pub(crate) fn mean(values: &[f32]) -> f64 {
+    values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64
+}
+
 /// The mean of `a − b`, row by row, with its interval: above zero throughout, `a` is better.
 /// The two must be of the same rows in the same order.
 ///

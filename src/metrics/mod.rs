@@ -14,6 +14,7 @@ mod search;
 mod spearman;
 
 pub use analogy::three_cos_add;
+pub(crate) use bootstrap::mean;
 pub use bootstrap::{Interval, bootstrap_mean, paired_difference};
 pub use crossed::crossed_difference;
 pub use error::{cosines, explained_variance, mean_squared_error};

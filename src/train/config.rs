@@ -13,8 +13,8 @@ use crate::student::Init;
 pub struct TrainConfig {
     /// Passes over the training rows.
     pub epochs: u32,
-    /// Vectors in a step, or all of them if there are fewer; the rows left over at the end of an
-    /// epoch wait for a later one.
+    /// Vectors in a step, or all of them if there are fewer ([`Self::batch_of`]); the rows left over
+    /// at the end of an epoch wait for a later one.
     pub batch: usize,
     /// The highest learning rate, reached after the warm-up.
     pub learning_rate: f32,
@@ -127,6 +127,11 @@ impl TrainConfig {
             },
         };
         Self { init, ..base }
+    }
+
+    /// Vectors in a step of a training on `rows`.
+    pub fn batch_of(&self, rows: usize) -> usize {
+        self.batch.min(rows)
     }
 
     /// Whether the best epoch is kept, where there are validation rows.

@@ -6,6 +6,7 @@ use crate::codes::TrellisCode;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::metrics::mean;
 use crate::student::{Parameters, Student};
 
 /// Rows from which the noise is measured.
@@ -66,11 +67,6 @@ pub(crate) async fn channel(
             _ => deviation * (left * (1.0 - left)).sqrt(),
         }
     }))
-}
-
-/// Of overlaps.
-pub(crate) fn mean(values: &[f32]) -> f64 {
-    values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64
 }
 
 /// Whether `overlaps` are above those of the start, row by row, by two standard errors: of many epochs

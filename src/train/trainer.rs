@@ -12,11 +12,11 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::kernels::adamw::AdamW;
 use crate::matrix::Matrix;
-use crate::metrics::{Neighbours, overlap_at_k};
+use crate::metrics::{Neighbours, mean, overlap_at_k};
 use crate::student::Parameters;
 use crate::train::checkpoint::{Checkpoint, State, fingerprint};
 use crate::train::loss::{Losses, Objective};
-use crate::train::quantised::{channel, clearly_better, code_bytes, mean};
+use crate::train::quantised::{channel, clearly_better, code_bytes};
 use crate::train::step::{RECORDS, Step};
 use crate::train::{Split, TrainConfig, epoch_order, start};
 
@@ -213,7 +213,7 @@ impl Trainer {
     ) -> Result<Self> {
         let config = &state.config;
         let split = Split::new(data.rows(), config.validation_rows, config.seed);
-        let batch = config.batch.min(split.training.len());
+        let batch = config.batch_of(split.training.len());
         let truth = (split.validation.len() > VALIDATION_K)
             .then(|| {
                 let rows = data.gather_rows(&split.validation);

@@ -31,7 +31,7 @@ pub fn estimate(
     share: Share,
     device: &Device,
 ) -> anyhow::Result<f64> {
-    let batch = |run: &RunSettings| run.config.batch.min(data.training.rows()).max(1);
+    let batch = |run: &RunSettings| run.config.batch_of(data.training.rows()).max(1);
     let flops = |run: &RunSettings| {
         let steps = data.training.rows() / batch(run) * run.config.epochs as usize;
         (steps * batch(run)) as f64 * run.arch.flops_per_vector() as f64
