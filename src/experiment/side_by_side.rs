@@ -187,7 +187,7 @@ impl Reference {
             kind,
             bytes_per_vector: code.bytes_per_vector,
             asymmetric: code.asymmetric,
-            overlap: interval.mean,
+            overlap: mean(&overlaps),
             interval,
             same_label: match &self.labels {
                 Some(labels) => {
@@ -320,7 +320,8 @@ mod tests {
         let truth = Neighbours::within(&fan(&degrees), &fan(&degrees), 10).unwrap();
         let found = Neighbours::within(&fan(&moved), &fan(&moved), 10).unwrap();
         let wanted = mean(&overlap_at_k(&truth, &found, 10).unwrap());
-        assert!((kept.overlap - wanted).abs() < 1e-12 && kept.interval.mean == kept.overlap);
+        assert_eq!(kept.overlap, wanted);
+        assert!((kept.interval.mean - wanted).abs() < 1e-12);
         assert!(kept.interval.low < kept.overlap && kept.overlap < kept.interval.high);
         assert_eq!(kept.same_label, None);
         let wanted = 12.0 / 13.0 + 69.0f64.to_radians().cos() / 13.0;
